@@ -1,6 +1,6 @@
 //! `sunhaul adopt`: takes in files that somebody holds already, so that a run fetches only the rest.
 //!
-//! What it does not do: fetch a file, or touch one of the folder.
+//! It downloads nothing, and leaves the folder as it is.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;

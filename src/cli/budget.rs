@@ -1,6 +1,6 @@
 //! `--max-time`, `--max-bytes`, `--max-files`: what a command may use up, as typed.
 //!
-//! What it does not do: keep to them; `run` does.
+//! It does not enforce them; `run` does.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! `sunhaul check`: are these manifests right?
 //!
-//! What it does not do: open a socket, start a process, or look at an archive.
+//! It opens no socket, starts no process, and does not look at an archive.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
                 shell.screen.line(&format!("{}: {}, {series}", escape(&path), shell.screen.paint.good("good")));
             }
         }
-        // Last, where the eye is.
+        // Last, where the user looks first.
         load_manifest::show(&wrong, args.jobs.len(), shell);
     }
     shell.ci.manifests(&wrong, &shell.screen);

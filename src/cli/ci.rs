@@ -1,7 +1,7 @@
 //! What a CI service is told besides: annotations, the summary of a step, the outputs for later steps.
 //!
-//! Of all this, nothing changes how a command ends: where a summary or the outputs cannot be written, that is a warning.
-//! What it does not do: ask the environment, or put anything in words.
+//! Of all this, nothing changes how a command ends: where a summary or the outputs cannot be written, that is a
+//! warning.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -158,7 +158,7 @@ pub(super) fn open_unwaiting(options: &mut OpenOptions, path: &Path) -> io::Resu
         Some(code) if code == Errno::NXIO.raw_os_error() => io::Error::other("no process reads from this pipe"),
         _ => error,
     })?;
-    // A reader that is slow is waited for.
+    // Wait for a slow reader.
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }

@@ -118,7 +118,7 @@ pub(super) fn size() -> Option<TerminalSize> {
     if termios::tcgetpgrp(&terminal).is_ok_and(|group| group != process::getpgrp()) {
         return None;
     }
-    // A terminal that does not know its size is taken to be as they all once were.
+    // A terminal that does not know its size is taken to be 80 by 24.
     let known = |length: u16, usual: usize| if length == 0 { usual } else { usize::from(length) };
     let size = termios::tcgetwinsize(&terminal).ok();
     Some(TerminalSize {

@@ -1,7 +1,7 @@
 //! The archive's root in `.gitignore`: data are no part of a repository.
 //!
-//! What it does not do: ask git. A rule of another form that covers the root already is not understood, and one more does
-//! no harm.
+//! It does not run git: a rule of another form that covers the root already is not understood, and one more does no
+//! harm.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write as _};

@@ -1,6 +1,6 @@
 //! The job's lock as commands want it: read, held against the archive, moved on.
 //!
-//! What it does not do: hold files against it; `run` does.
+//! It does not check files against the lock; `run` does.
 
 use std::path::PathBuf;
 use std::sync::Arc;

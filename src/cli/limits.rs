@@ -23,7 +23,7 @@ pub(super) fn catch_large_files() {
     let built = must_open(RUNTIME_DESCRIPTORS).and_then(|()| Builder::new_current_thread().enable_io().build());
     let caught = built.and_then(|runtime| {
         let _within = runtime.enter();
-        // What catches it stays when the runtime is gone.
+        // The handler stays installed when the runtime is gone.
         signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))
     });
     if let Err(error) = caught {
@@ -89,7 +89,7 @@ fn must_open(count: usize) -> io::Result<()> {
 fn threads_to_be_had(wanted: usize) -> (usize, Option<io::Error>) {
     let gate = Mutex::new(());
     std::thread::scope(|scope| {
-        // All are there at once: none ends before the last one was tried.
+        // All of them exist at once: none ends before the last one was tried.
         let closed = gate.lock();
         let wait = || drop(gate.lock());
         let refused = (0..wanted).find_map(|had| {

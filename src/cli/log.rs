@@ -25,7 +25,7 @@ pub(super) fn start(screen: &Arc<Screen>, format: LogFormat, colour: bool, filte
     let _ = match format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),
         LogFormat::Json => {
-            // A panic is a bug, and still a line for the machine.
+            // A panic is a bug, and is still logged in the machine-readable form.
             std::panic::set_hook(Box::new(|panic| tracing::error!(target: TOLD, "{panic}")));
             builder.json().flatten_event(true).with_current_span(false).try_init()
         }

@@ -1,6 +1,6 @@
 //! The command line: one file a command, and the clock, the environment, standard output and exit codes.
 //!
-//! What it does not do: the work. It opens doors, hands things in, and tells what came out.
+//! The work is done below: this layer opens what it needs, hands it in, and reports what came out.
 
 mod adopt;
 mod args;
@@ -97,7 +97,7 @@ impl Shell {
 #[must_use]
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    // No command for people: the program starts itself so, to look after an `ssh`.
+    // Not for users: the program starts itself with this command to watch an `ssh` process.
     if words.get(1).is_some_and(|word| word == tunnel::KEEP)
         && let Some(code) = tunnel::keep(&words[2..])
     {

@@ -1,6 +1,6 @@
 //! The netrc file: users and passwords by host, in `$NETRC` or `~/.netrc`.
 //!
-//! What it does not do: macros, which are skipped, and accounts, which HTTP does not know.
+//! Macros are skipped, and so are accounts, which HTTP does not know.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,7 +1,7 @@
 //! Files that no report takes the place of: manifests, locks, FITS files, and what lies in an archive.
 //!
-//! A file that was forgotten on the command line lets the next word, a manifest, stand for it. What it does not do: find
-//! out whether a file can be written.
+//! A file that was forgotten on the command line lets the next word, a manifest, stand for it. It does not find out
+//! whether a file can be written.
 
 use std::path::{Path, PathBuf};
 

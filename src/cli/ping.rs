@@ -59,7 +59,7 @@ struct SourceHealth {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let Some(mut job) = load_manifest::load(&args.job, Secrets::Needed, None, shell) else { return Ok(Exit::Usage) };
-    // One that has to be asked twice is not well.
+    // A host that needs a second attempt is reported as unwell.
     job.retry = Retry { attempts: 1, ..job.retry };
     let Some(answers) = limits::runtime()?.block_on(until_signal(&job, &args.ssh.net(), shell))? else {
         return Ok(Exit::Interrupted);
@@ -101,7 +101,7 @@ async fn ping(job: &Manifest, net: &Net, shell: &Shell) -> Result<Vec<SourceHeal
 
 async fn ask(job: &Manifest, series: &Series, source: &Replicas, day: &Day, shell: &Shell) -> Result<Listed, Failure> {
     let listed = query_retry::list(job, series, source, day, shell).await?;
-    // Where the addresses are made, nobody was asked yet.
+    // A source that builds its URLs itself has not contacted its host yet.
     let made = listed.files.iter().find(|file| file.body == Body::Remote).filter(|_| series.source.is_guessed());
     if let Some(file) = made {
         let what = escape(&series.id.0).into_owned();

@@ -30,7 +30,7 @@ struct OnDisk<'a> {
 impl<'a> OnDisk<'a> {
     fn open(root: &Path, halt: Option<&'a Halt<'a>>) -> Result<OnDisk<'a>> {
         let reader = Reader::open(root)?;
-        // Journals that cannot be looked at change nothing of what there is to do; the run will tell.
+        // Unreadable journals do not change what there is to do; the run reports them.
         let journalled = reader.journalled().unwrap_or_default();
         Ok(OnDisk { reader, journalled, halt })
     }
@@ -68,7 +68,7 @@ impl DayRecords for OnDisk<'_> {
     fn known(&self, series: &SeriesId, date: NaiveDate) -> Result<DayStatus> {
         self.halt.map_or(Ok(()), Halt::check_now_and_then)?;
         Ok(match self.reader.header(series, date) {
-            // A journal that cannot be read changes nothing of what there is to do; the run will tell.
+            // An unreadable journal does not change what there is to do; the run reports it.
             Ok(None) => match self.reader.started(series, date) {
                 Ok(Some(started)) => DayStatus::Started { files: started.files },
                 Ok(None) | Err(_) => DayStatus::Missing,
@@ -187,7 +187,7 @@ pub(super) fn work(job: &Manifest, plan: &Plan, redo: Redo, halt: Option<&Halt<'
             let EqualDays { window, standing, spec } = days;
             match standing {
                 DayStanding::ToDo(reason) => {
-                    // A record whose files are not the lock's, or not there, is no answer.
+                    // A record with other files than the lock, or with missing files, does not count.
                     let recheck = matches!(reason, ToDoReason::Differs | ToDoReason::Incomplete { .. });
                     let how = How { recheck, spec: *spec, ..How::default() };
                     making.work.days.push(&series.id, *window, how);
@@ -221,7 +221,7 @@ impl Making<'_> {
         }
         for day in window.days() {
             if self.redo.check {
-                // Of some days all of thousands of files are looked at.
+                // Some days have thousands of files to check.
                 self.halt.map_or(Ok(()), Halt::check)?;
             }
             let recheck = retry_absent || (self.redo.check && !is_whole(&self.records, &planned.id, day.date)?);
@@ -246,7 +246,7 @@ impl Making<'_> {
 fn is_whole(records: &Reader, series: &SeriesId, date: NaiveDate) -> Result<bool> {
     match records.record(series, date) {
         Ok(record) => Ok(record.is_some_and(|record| records.missing(&record).is_empty())),
-        // Its head was good and its lines are not: the run reads it again, and tells.
+        // Its header is good and its lines are not: the run reads it again and reports it.
         Err(error) if error.class() == Class::Record => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -295,7 +295,7 @@ mod tests {
         for (stop, budget, halted, code) in [
             (&going_on, &late, Halted::TimeUp, 4),
             (&stopped, &endless, Halted::Interrupted, 130),
-            // Who asked for the end wants to hear that it was heard.
+            // Confirm to the user that the request to stop was received.
             (&stopped, &late, Halted::Interrupted, 130),
         ] {
             let (_folder, job) = recorded(999);
@@ -341,7 +341,7 @@ mod tests {
         let (days, sealed, rechecked) = shown(Redo { check: false, retry_absent: true });
         assert_eq!(days, ["2001-01-01..2001-01-03", "2001-01-03..2001-01-05", "2001-01-09..2001-01-10"]);
         assert_eq!((sealed, rechecked), (vec!["2001-01-05..2001-01-09".to_owned()], 3));
-        // None of their files is here.
+        // None of the lock's files for these days are here.
         let (days, sealed, rechecked) = shown(Redo { check: true, retry_absent: false });
         assert_eq!(days, ["2001-01-01..2001-01-03", "2001-01-03..2001-01-10"]);
         assert_eq!((sealed, rechecked), (Vec::new(), 7));

@@ -1,6 +1,6 @@
 //! What makes a command fail: a message, a hint, an exit code.
 //!
-//! What it does not do: decide what a run's failures mean; `exit` does.
+//! It does not decide what a run's failures mean; `exit` does.
 
 use super::halt::Halted;
 use super::{Exit, Shell};

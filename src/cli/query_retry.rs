@@ -1,6 +1,6 @@
 //! Questions that commands put to sources outside of a run: each tried again as the manifest allows.
 //!
-//! What it does not do: fetch a body into an archive.
+//! It downloads nothing into an archive.
 
 use super::Shell;
 use crate::day::Day;
@@ -24,7 +24,7 @@ pub(super) async fn list(
     shell: &Shell,
 ) -> Result<Listed, Failure> {
     let what = format!("{} {}", escape(&series.id.0), day.date);
-    // Only looked at: a run remembers, and orders what must be ordered.
+    // Without a journal: only a run keeps notes and places orders.
     patiently(job, source, shell, &what, async |replica: &Replica| replica.list(series, day, None).await).await
 }
 

@@ -1,6 +1,6 @@
 //! The active regions that jobs follow: taken from the lock, or looked up at the source, once a command.
 //!
-//! What it does not do: write the lock; a run does, with what the job knows then.
+//! It does not write the lock; a run does, with what the job knows then.
 
 use super::clock::{now, run_id};
 use super::halt::Halted;
@@ -69,7 +69,7 @@ pub(super) async fn look_up(
         match (found, number) {
             (Some(found), _) => job.series[nth].learn(found),
             (None, Some(number)) => return Err(no_patches(series, number).into()),
-            // Then each record is asked for its NOAA numbers.
+            // The query then compares the NOAA numbers of each record.
             (None, None) => {}
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn days(job: &Manifest) -> Result<BTreeMap<SeriesId, u64>> {
     let mut days = BTreeMap::new();
     for series in records.series()?.into_iter().filter(|series| !has(job, &series.0)) {
         for date in records.recorded(&series)? {
-            // What cannot be read says nothing of whose it is.
+            // An unreadable record does not say which job it belongs to.
             let is_own = records.header(&series, date).ok().flatten().is_some_and(|header| header.job == job.name);
             if is_own {
                 *days.entry(series.clone()).or_default() += 1;

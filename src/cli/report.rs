@@ -1,6 +1,6 @@
 //! `sunhaul report`: the report of a run, in another form.
 //!
-//! It reads the report alone. What it does not do: look at an archive's files, or ask a source.
+//! It reads the report alone.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -124,7 +124,7 @@ pub(super) fn settled() -> Option<MutexGuard<'static, ()>> {
 /// file (the umask holds).
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder_of(path));
-    // Its own words name the temporary file, which nobody asked for.
+    // The error's own text names the temporary file, which means nothing to the user.
     file.map_err(|error| error.kind().into())
 }
 

@@ -69,7 +69,7 @@ fn rivals(job: &Manifest, records: &Reader, now: DateTime<Utc>) -> Result<Vec<St
         if is_one_file(&path, &job.path) {
             return true;
         }
-        // One that is not there, or no manifest of this job any more, was moved or renamed.
+        // A manifest that is missing, or that now belongs to another job, was moved or renamed.
         let is_file = path.metadata().is_ok_and(|meta| meta.is_file());
         let other = is_file.then(|| manifest::load(&path, &environment::variable).ok()).flatten();
         let Some(other) = other.filter(|other| is_same_job(job, other)) else { return false };
@@ -88,7 +88,7 @@ fn must_have_made(job: &Manifest, records: &Reader) -> Result<()> {
     let lock = Lock::read(&lock::path_of(&job.path), &job.name).ok().flatten();
     for series in &job.series {
         let scale = series.source.scale();
-        // What cannot be read is told by the plan, and in the run's report.
+        // The plan and the run's report show what cannot be read.
         let Ok(dates) = records.recorded(&series.id) else { continue };
         for date in dates {
             let Ok(Some(header)) = records.header(&series.id, date) else { continue };

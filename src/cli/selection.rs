@@ -1,6 +1,6 @@
 //! `--series` and `--range`: a part of a job, as typed.
 //!
-//! What it does not do: know the manifest; `plan` finds a series that is not there.
+//! It does not know the manifest; `plan` finds a series that is not there.
 
 use crate::plan;
 

@@ -1,6 +1,4 @@
 //! The keys of one origin: put on requests to it, on no others, and taken out of whatever comes back.
-//!
-//! What it does not do: know where they came from.
 
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! Bandwidth: a token bucket in which bytes are paid for strictly in the order they came.
 //!
-//! What it does not do: wait. It says until when, and `rate_limiter` waits.
+//! It does not wait: it says until when, and `rate_limiter` waits.
 
 use std::time::Duration;
 

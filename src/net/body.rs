@@ -1,6 +1,6 @@
 //! An answer's body: piece by piece, within the bandwidth, never waiting for ever.
 //!
-//! What it does not do: hash, check or keep what it hands on.
+//! It does not hash, check or keep what it hands on.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -66,9 +66,9 @@ impl Response {
         let (Parts { status, headers, version, .. }, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
         let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let length = match status {
-            // It has no body: a length that it gives is that of the file.
+            // A 304 has no body: its Content-Length is that of the file.
             StatusCode::NOT_MODIFIED => Some(0),
-            // A range of all bytes tells their count as well.
+            // A Content-Range also gives the length of the whole file.
             StatusCode::OK => declared.or_else(|| ContentRange::from_headers(&headers)?.whole()),
             _ => declared,
         };

@@ -1,6 +1,4 @@
 //! From a status or a transport error to a classified failure with words a person can act on.
-//!
-//! What it does not do: touch the network.
 
 use std::error::Error;
 use std::io;

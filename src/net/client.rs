@@ -1,6 +1,6 @@
 //! The client of one source: one GET at a time through the host's pace, with every answer checked and classified.
 //!
-//! What it does not do: try again, or read what the body means.
+//! It does not retry, and does not interpret a body.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -161,7 +161,7 @@ impl Client {
             let mut open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
             slot.turn().await?;
             if open.has_ended() {
-                // While the turn was waited for: nothing was asked yet, so nothing has failed.
+                // The tunnel ended while this waited for its turn. No request was sent, so none has failed.
                 open = door.open(&route.url).await.inspect_err(|why| door.host.failed(why))?;
             }
             let headers = self.with_identity(&route.url, headers.clone());
@@ -181,11 +181,11 @@ impl Client {
             let next = next.map_err(|why| self.veiled(why)).inspect_err(|why| door.host.failed(why))?;
             let is_other_host = !Arc::ptr_eq(&door.host, &next.host);
             if is_other_host {
-                // It did what it should.
+                // The redirect was a proper answer.
                 door.host.succeeded();
             }
             if is_other_host || self.robots.is_some() {
-                // Neither another host's slot nor a `robots.txt` is waited for with this slot in hand.
+                // Give this slot back before waiting for another host's slot or for a `robots.txt`.
                 drop((answer, slot));
                 self.permit(&[&route.url]).await?;
                 slot = next.host.slot().await?;

@@ -1,6 +1,6 @@
 //! The clock that pauses and rates are measured by, injected so that a test can hold it.
 //!
-//! What it does not do: time sockets; those run on the runtime's own timers.
+//! Sockets are not timed by it; they use the runtime's own timers.
 
 use std::fmt;
 use std::future::Future;

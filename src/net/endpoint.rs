@@ -1,6 +1,6 @@
 //! One origin that a client may ask, with the host's manners and the way there.
 //!
-//! What it does not do: follow a redirect, or read an answer.
+//! It does not follow redirects.
 
 use std::sync::Arc;
 

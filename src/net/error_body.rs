@@ -1,6 +1,6 @@
 //! Why a server refuses a question, in its own words.
 //!
-//! What it does not do: trust them. They are cut and escaped.
+//! Error bodies are not trusted: they are cut and escaped.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -20,7 +20,7 @@ pub(super) fn is_told(headers: &HeaderMap) -> bool {
 /// The start of a refusal's body.
 pub(super) async fn body(response: &mut Response) -> Vec<u8> {
     let mut body = Vec::new();
-    // What could be read before an error still tells more than nothing.
+    // Use what arrived before the error.
     while body.len() < READ
         && let Ok(Some(bytes)) = response.chunk().await
     {

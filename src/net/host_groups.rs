@@ -68,7 +68,7 @@ impl HostGroups {
 
     /// Adds a host to the group that it belongs to, or as the first host of a new one; gives the group's index.
     fn add(&mut self, url: &Url, tunnel: Option<&Tunnel>, limits: &Effective) -> usize {
-        // A name behind a gateway says nothing of the same name here.
+        // A name behind a gateway may be another host than the same name here.
         let mut unresolved: Vec<Url> = tunnel.is_none().then(|| url.clone()).into_iter().collect();
         let mut keys = BTreeSet::from([key_of_name(url, tunnel)]);
         let mut found = self.position(&keys);
@@ -144,7 +144,7 @@ pub(super) fn look_up(name: &str) -> Option<Vec<IpAddr>> {
     let name = name.to_owned();
     let lookup = std::thread::Builder::new().spawn(move || {
         let addresses = (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect());
-        // Nobody waits any more for a lookup that took too long.
+        // If the lookup took too long, nobody waits for its result any more.
         let _ = send.send(addresses.unwrap_or_default());
     });
     match lookup {

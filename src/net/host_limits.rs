@@ -1,6 +1,6 @@
 //! One host group as all runs of the process share it: pace, connections, pauses.
 //!
-//! What it does not do: count for a report, or give a host up; `host_session` does, for each run.
+//! It does not count for a report, and never gives a host up; `host_session` does both, for each run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,7 +105,7 @@ impl Group {
         let mut terms = self.terms();
         let pause = match wait {
             Some(wait) => wait,
-            // Many workers hear the same complaint: only one that comes after a pause makes the next one longer.
+            // Many workers get the same 429: only one that comes after a pause makes the next pause longer.
             None if !self.pace.pause_left().is_zero() => return None,
             None => {
                 let pause = terms.next_pause.min(cap);

@@ -1,6 +1,6 @@
 //! One host group as one run sees it: its requests, their figures, and when it is given up.
 //!
-//! What it does not do: speak HTTP, or set the pace; `host_limits` does, for all runs together.
+//! The pace is set by `host_limits`, for all runs together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -143,7 +143,7 @@ impl HostSession {
             | Class::ServerError
             | Class::Protocol
             | Class::Truncated => {}
-            // An answer that is no good for the request still shows that the host works.
+            // Even an answer that does not serve the request shows that the host works.
             _ if failure.status.is_some() => return self.succeeded(),
             _ => return,
         }
@@ -252,7 +252,7 @@ impl HostSession {
 
 /// Why a host that asks for such a wait is given up.
 fn too_long(now: SystemTime, wait: Duration, max_wait: Duration) -> String {
-    // Whole seconds, not before the host's own.
+    // Whole seconds, rounded up, so that the time is not earlier than the host's.
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     let until = now.checked_add(Duration::from_secs(seconds)).and_then(|until| {
         let since = until.duration_since(SystemTime::UNIX_EPOCH).ok()?;

@@ -1,7 +1,6 @@
 //! The one door to the network: origins, manners, redirects, retries, tunnels.
 //!
-//! No request leaves any other way, so none leaves without its host's pace. What it does not do: know what a
-//! listing or a file is.
+//! No request leaves any other way, so none leaves without its host's pace.
 
 mod answer_check;
 mod auth;

@@ -1,6 +1,4 @@
 //! Origins: which places a client may talk to, and how a URL is shown without its secrets.
-//!
-//! What it does not do: resolve names.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! Politeness proved: an hour under a clock that a test holds, a million requests, and no second with one too many.
 //!
-//! What it does not do: talk to anybody. `tests/it/politeness.rs` compares with what a server saw.
+//! It makes no requests. `tests/it/politeness.rs` compares with what a server saw.
 
 #![expect(clippy::cast_precision_loss, reason = "counts of an hour are far from the limits of a double")]
 

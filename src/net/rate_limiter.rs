@@ -1,6 +1,6 @@
 //! The pace of one host group: requests per second, bytes per second, and pauses that hold for everyone.
 //!
-//! What it does not do: count connections, or decide on how long a pause is.
+//! It does not count connections, and does not decide how long a pause is.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -187,7 +187,7 @@ fn is_stricter(new: Rate, old: Rate) -> bool {
 /// burst may add is taken off the refill, so that both together stay within the rate.
 fn limiter(clock: &Arc<dyn Clock>, rate: Rate) -> Option<Limiter> {
     let Rate::PerSecond(rate) = rate else { return None };
-    // Beyond a million a second nothing is held back, and below one in a day nothing moves.
+    // A rate above a million a second never holds anything back, and one below one a day never lets anything go.
     let rate = rate.clamp(1.0 / 86_400.0, 1_000_000.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the rate was clamped just above")]
     let extra = (rate / 64.0) as u32;

@@ -1,6 +1,4 @@
 //! Redirects, followed by hand: each hop is checked before anything is sent to it.
-//!
-//! What it does not do: send.
 
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};

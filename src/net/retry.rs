@@ -1,6 +1,6 @@
 //! The waits between the attempts at one thing: growing, jittered, capped, and longer where the host asks for it.
 //!
-//! What it does not do: wait, or try again. The caller does both.
+//! It does not wait or retry: the caller does both.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What one host group saw of one run: counted as it happens, read for the report.
 //!
-//! What it does not do: change anything. No limit depends on a figure here.
+//! No limit depends on a figure here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

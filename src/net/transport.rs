@@ -1,6 +1,6 @@
 //! The HTTP clients underneath, one for each set of settings, with everything clever in them switched off.
 //!
-//! What it does not do: redirects, retries, decompression. Those are decided above, or not wanted.
+//! Redirects, retries and decompression are off: the first two are decided above, and compressed bodies are not wanted.
 
 use std::path::Path;
 use std::time::Duration;

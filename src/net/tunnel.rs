@@ -3,8 +3,6 @@
 //! No port is opened that others could use or take, URLs stay as they are, and hosts are looked up on the far side. One
 //! `ssh` serves all jobs of the process that go through one gateway to one host; it is started by the first request,
 //! started again by the first one after it ended, and ends with the process.
-//!
-//! What it does not do: speak SSH, or set a pace.
 
 mod ssh_args;
 mod ssh_stderr;
@@ -217,9 +215,9 @@ impl HostTunnel {
         tracing::debug!(gateway = %self.gateway.gateway(), target = self.target, "starting ssh");
         let mut keeper = watchdog::start(&self.ssh, folder.path(), &words)
             .map_err(|error| self.local_trouble("this program cannot start itself", &error))?;
-        // From here on the keeper takes it away.
+        // From here on the watchdog removes it.
         let _ = folder.keep();
-        // Whoever waits for a child closes what it holds of this.
+        // Taken out, since waiting for the child would close its stdin, which tells the watchdog to end the tunnel.
         let lifeline = keeper.stdin.take();
         let said = SshStderr::default();
         let hearing = keeper.stderr.take().map(|stderr| tokio::spawn(said.clone().hear(stderr)));

@@ -1,6 +1,4 @@
 //! Who asks: the `User-Agent` and the `From` of every request.
-//!
-//! What it does not do: hold secrets.
 
 use http::header::{ACCEPT_ENCODING, FROM, USER_AGENT};
 use http::{HeaderMap, HeaderValue};

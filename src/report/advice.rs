@@ -109,7 +109,7 @@ pub(in crate::report) fn doubt(report: &Report) -> Option<String> {
         () if files.listed > 0 && files.absent == files.listed => {
             format!("none of {}", human::count(files.listed, "file"))
         }
-        // Of days that were done before, something may well be there.
+        // Days done by earlier runs may have the file.
         () if done > 0 && done == days.planned && files.listed == 0 && days.already_sealed == 0 => {
             format!("no file of {}", human::count(done, "day"))
         }

@@ -1,7 +1,7 @@
 //! Annotations as GitHub reads them from a job's output: `::error file=jobs/x.yaml,line=3,title=...::message`.
 //!
 //! Source: the documented workflow commands, and their escapes as GitHub's own toolkit writes them: `%`, CR and LF in a
-//! message, and `:` and `,` too in a property. What it does not do: print. `cli` does, where GitHub reads along.
+//! message, and `:` and `,` too in a property. It does not print; `cli` does, where GitHub reads along.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The days of a report as a calendar: a cell a day, a row a month, for each series.
 //!
-//! What it does not do: draw it. Each form of the report does.
+//! Each form of the report draws it.
 
 use std::collections::BTreeMap;
 

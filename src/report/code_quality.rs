@@ -1,6 +1,6 @@
 //! What is wrong with manifests as GitLab shows it on a merge request: its code quality report.
 //!
-//! The fields are those that GitLab's documentation asks for. What it does not do: tell of runs; JUnit does.
+//! The fields are those that GitLab's documentation asks for. Runs are not reported in it; JUnit does that.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Folds the events of a run into its report.
 //!
-//! Its memory follows the days that the run touched, and the files of those in flight. What it does not do: read a
-//! clock or write.
+//! Its memory follows the days that the run touched, and the files of those in flight. It reads no clock and writes
+//! nothing.
 
 #[cfg(test)]
 mod tests;
@@ -203,7 +203,7 @@ impl CollectedFacts {
                 }
             }
             Event::Quarantined { day, key, .. } => {
-                // One body a file is kept, however often it came damaged.
+                // Only one body per file is kept, however often it arrived corrupt.
                 let is_first = self.open(day).quarantined.insert(key.clone());
                 self.totals.files.quarantined += u64::from(is_first);
             }
@@ -274,7 +274,7 @@ impl CollectedFacts {
     fn day(&mut self, done: &DayDone) {
         let OpenDayFiles { served, ends, .. } = self.open.remove(&done.day).unwrap_or_default();
         *days_in(&mut self.totals.days, done.state) += 1;
-        // A held day lacks nothing that anyone knows of: it is told, and is no failure.
+        // Another process has the day, so nothing is known to be missing: it is reported, but not as a failure.
         if let (DayState::Failed, Some(failure)) = (done.state, &done.error) {
             self.missing(&done.day, None, None, failure);
         }

@@ -1,6 +1,6 @@
 //! What later steps of a GitHub job can ask: the outputs of a run, in the form of the file that `GITHUB_OUTPUT` names.
 //!
-//! What it does not do: write the file, or draw the delimiter. `cli` does both.
+//! `cli` writes the file and draws the delimiter.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! What a run asked of each host, as plain text: to be pasted into a mail to whoever runs the archive.
 //!
-//! What it does not do: tell what came of it. That is nothing to the archive's operator.
+//! What came of the requests is left out: it is nothing to the archive's operator.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Numbers as a person reads them: bytes, rates, spans of time, counts.
 //!
-//! What it does not do: enter a report. Those numbers are raw.
+//! Numbers in a report are raw and do not come from here.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! for CI services, for a mail.
 //!
 //! The report is folded from the events of `run`, which knows nothing of it; every form of a finished run is made from
-//! the report alone, so that it can be made again later. What it does not do: write files. `archive` and `cli` do.
+//! the report alone, so that it can be made again later. It writes no files; `archive` and `cli` do.
 
 mod advice;
 pub mod annotations;

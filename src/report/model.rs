@@ -1,6 +1,6 @@
 //! The report of one run, `report/1`: exactly the fields and the order that the schema promises.
 //!
-//! What it does not do: count. `collector` does.
+//! It does not count; `collector` does.
 
 mod drift;
 mod region_slots;

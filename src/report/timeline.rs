@@ -1,6 +1,6 @@
 //! A run over time in few samples, and what it waited for: the parts of the report that add up while it goes on.
 //!
-//! Their memory is bounded. What it does not do: read a clock; who samples says when it is.
+//! Their memory is bounded. It reads no clock; the caller says when a sample is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The files that a cadence leaves out, and the day on which it leaves out all of them.
 //!
-//! A cadence that a source does not have is refused; a day whose own times of it are missing is a day with a gap. What it
-//! does not do: choose files.
+//! A cadence that a source does not have is refused; a day whose own times of it are missing is a day with a gap.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,6 @@
 //! A day's keywords as two files: a table in CSV with a row a record, and beside it what its columns mean.
 //!
-//! Both are made of what a source answered, so the same answers give the same bytes. What it does not do: ask for
-//! keywords, or read those of a file.
+//! Both are made of what a source answered, so the same answers give the same bytes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -203,7 +202,7 @@ impl KeywordTable {
         let mut columns: Vec<KeywordColumn> = self.own().into_iter().map(Own::meaning).collect();
         columns.extend(self.columns.iter().cloned());
         let sidecar = KeywordsSidecar { sunhaul: "keywords/2", series: &series.name, scale, columns };
-        // It is made of strings alone: nothing in it can fail to be written.
+        // Strings always serialise.
         let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
         json.push(b'\n');
         json

@@ -1,6 +1,6 @@
 //! When a mission began: no day before it has anything, and nobody need be asked.
 //!
-//! What it does not do: know when a series began, which is later. `jsoc` and `hapi` are told that by their services.
+//! When a series began is later, and not known here. `jsoc` and `hapi` are told that by their services.
 
 use chrono::NaiveDate;
 

@@ -134,7 +134,7 @@ impl Listed {
         let whole = Window::of_day(day.date);
         let is_far = whole.start - time > border || time - whole.end >= border;
         if is_far {
-            // The first in time, so that the order of the answer does not matter.
+            // The earliest one, so that the order of the response does not matter.
             self.far_outside = Some(self.far_outside.map_or(time, |other| other.min(time)));
         }
     }
@@ -426,7 +426,7 @@ impl RemoteFile {
 #[must_use]
 pub fn open(series: &Series, base: &Url, client: Client) -> Box<dyn Source> {
     match &*series.source {
-        // The built-in service speaks as the HMI service does; only where it listens is another matter.
+        // The built-in service uses the protocol of the HMI service; only its address differs.
         SourceSpec::Hmi(_) | SourceSpec::Embedded(_) => Box::new(hmi::HmiSource::new(base.clone(), client)),
         SourceSpec::Jsoc(spec) if series.fallbacks.is_empty() => {
             Box::new(jsoc::JsocSource::new(spec, base.clone(), client))

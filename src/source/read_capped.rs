@@ -1,6 +1,4 @@
 //! A service's answer, read as far as a cap, and the words for one that is no listing.
-//!
-//! What it does not do: know what a listing holds; each kind does.
 
 use std::fmt::Display;
 

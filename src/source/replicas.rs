@@ -1,6 +1,6 @@
 //! A source with its replicas: one is asked, and the next when it cannot be reached through all attempts.
 //!
-//! Keys, names and digests are the same from each. What it does not do: try again; whoever asks does.
+//! Keys, names and digests are the same from each. It does not retry; the caller does.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Replicas {
     #[must_use]
     pub fn given_up(&self) -> Option<Failure> {
         let current = self.current();
-        // The day that finds another one given up moves on from it.
+        // A day that finds its replica given up moves on from it.
         self.all.last().filter(|last| std::ptr::eq(*last, current))?.client.given_up()
     }
 
@@ -104,7 +104,7 @@ impl Replicas {
         if self.all.len() == 1 {
             return Cow::Borrowed(file);
         }
-        // The way from the base is the same at each of them.
+        // The path below the base is the same at each replica.
         if file.path.starts_with(UP) {
             return from_base(own, &file.path).map_or(Cow::Borrowed(file), |mut url| {
                 url.set_query(file.url.query());
@@ -114,7 +114,7 @@ impl Replicas {
         if is_below(own, &file.url) {
             return Cow::Borrowed(file);
         }
-        // One that lies on a further host has the same address from everywhere.
+        // A file on a further host has the same address from each replica.
         let Some(listed) = self.all.iter().map(|one| one.client.base()).find(|base| is_below(base, &file.url)) else {
             return Cow::Borrowed(file);
         };

@@ -1,6 +1,6 @@
 //! URLs that follow from the time: nothing is listed, and what is not there answers 404 when it is fetched.
 //!
-//! What it does not do: ask whether a file exists.
+//! It does not ask whether a file exists.
 
 use std::sync::Arc;
 

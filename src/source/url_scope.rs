@@ -1,6 +1,6 @@
 //! Where a listed URL leads: onto the source's own base, or to a host that the manifest names. Nowhere else.
 //!
-//! What it does not do: move a URL to another host. Only the HMI service does not know its own name.
+//! It never moves a URL to another host: only the HMI service does not know its own name.
 
 use percent_encoding::percent_decode_str;
 use url::Url;

@@ -1,6 +1,6 @@
 //! `sunhaul export`: proof and catalogue that need no sunhaul.
 //!
-//! It reads day records, for a bag and for keywords also the files. What it does not do: ask a source.
+//! It reads day records, for a bag and for keywords also the files. It makes no requests.
 
 mod place;
 mod provenance;

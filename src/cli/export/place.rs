@@ -1,7 +1,6 @@
 //! Where an export goes: all of it or nothing.
 //!
-//! It is made under another name beside its place, or, for standard output, in a temporary file. What it does not do:
-//! replace anything.
+//! It is made under another name beside its place, or, for standard output, in a temporary file. Nothing is replaced.
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, ErrorKind, Seek as _, Write};
@@ -99,7 +98,7 @@ impl ExportTarget {
             renamed => renamed.map_err(io::Error::from),
         };
         renamed.map_err(failed)?;
-        // It has another name now, and is not to be removed.
+        // The folder has its final name now and must not be removed.
         let _ = made.keep();
         Ok(told)
     }

@@ -1,6 +1,6 @@
 //! The runs that made the exported days, from the archive's reports.
 //!
-//! What it does not do: trust that all reports are there. Days whose run is not found are in the export all the same.
+//! Not all reports need to be there: days whose run is not found are in the export all the same.
 
 use std::collections::HashSet;
 use std::path::Path;

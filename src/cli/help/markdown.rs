@@ -1,6 +1,6 @@
 //! The Markdown of the pages of help, as text for a terminal and as roff for `man`.
 //!
-//! What it does not do: read all of Markdown. The pages have headings, paragraphs, lists, links, and blocks of code.
+//! It does not read all of Markdown: the pages have headings, paragraphs, lists, links, and blocks of code.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use unicode_width::UnicodeWidthStr as _;

@@ -1,6 +1,6 @@
 //! The dialogue: what the command line leaves open is asked for at the terminal, one thing a line.
 //!
-//! What it does not do: judge an answer; the manifest's own parser does.
+//! It does not judge an answer; the manifest's own parser does.
 
 use std::io::BufRead;
 

@@ -1,6 +1,4 @@
 //! What a new manifest is to say, as far as it is known, and what it takes for each kind of source.
-//!
-//! What it does not do: ask, or write.
 
 mod text;
 

@@ -1,6 +1,6 @@
 //! `sunhaul init`: a new manifest, with comments, from a few answers.
 //!
-//! What it does not do: fetch, or replace a file that is there.
+//! It downloads nothing, and never replaces an existing file.
 
 mod asked;
 mod draft;
@@ -171,12 +171,12 @@ fn write(path: &Path, text: &str) -> Result<()> {
         if error.kind() == std::io::ErrorKind::NotFound {
             return without_folder(path);
         }
-        // Its own words name the temporary file, which nobody asked for.
+        // The error's own text names the temporary file, which means nothing to the user.
         let why = std::io::Error::from(error.kind());
         CliError::new(Exit::Storage, format!("could not write `{}`: {why}", escape(&path.to_string_lossy())))
     };
     let mut builder = tempfile::Builder::new();
-    // As any file that a user makes: the umask takes its share.
+    // Like any file that a user creates: the umask applies.
     builder.permissions(Permissions::from_mode(0o666));
     let mut file = builder.tempfile_in(folder_of(path)).map_err(|error| told(&error))?;
     file.write_all(text.as_bytes()).map_err(|error| told(&error))?;

@@ -1,6 +1,6 @@
 //! Which listed files of a day the archive already has, and whether a run requests them.
 //!
-//! What it does not do: check that the files exist. It reads their lines in the record or the journal.
+//! It does not check that the files exist: it reads their lines in the record or the journal.
 
 use std::collections::HashMap;
 

@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
         text.extend(consequences.map(|consequences| consequences.render()));
         text.extend(estimate.map(|estimate| estimate.render()));
-        // With nothing to do there is nothing to list, and the plan has said so.
+        // With nothing to do there is nothing to list, and the plan says so already.
         if let Some(listing) = listing.as_ref().filter(|_| plan.counts().planned > 0) {
             text.push_str(&listing.render());
         }
@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
 /// The job with the regions that it needs to know: those of its ranges, and with `--list` those of its filters.
 fn with_regions(job: Manifest, args: &Args, shell: &Shell) -> Result<Option<Manifest>> {
     let lacks_dates = regions::lacks_dates(&job);
-    // Secrets were left alone as long as nobody was to be asked.
+    // Secrets are read only when a source will be contacted.
     let secret = if lacks_dates && !args.list { load_manifest::load_with_secrets(&job, shell) } else { Some(job) };
     let Some(mut job) = secret else { return Ok(None) };
     let wanted = if args.list { Series::unknown_regions } else { Series::unknown_of_range };

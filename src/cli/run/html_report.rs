@@ -1,6 +1,6 @@
 //! `--report-html FILE` and `--quicklook`: the page, written when the run has ended.
 //!
-//! What it does not do: fail a run for a picture. Why there is none, the page says.
+//! A run never fails because of a picture: the page says why there is none.
 
 use std::path::Path;
 
@@ -72,7 +72,7 @@ pub(in crate::cli) fn manifest(report: &Report) -> Option<String> {
 
 async fn look(day: &ReportDay, root: &Path) -> QuickLook {
     let (id, date, root) = (SeriesId(day.series.clone()), day.date, root.to_owned());
-    // One at a time: an image takes up to 300 MB, and its file up to 160 MB. A decoder that panics takes no more than the picture with it.
+    // One at a time: an image takes up to 300 MB, and its file up to 160 MB. A decoder that panics loses only the picture.
     let seen = tokio::task::spawn_blocking(move || first(&id, date, &root)).await;
     let (path, seen) = seen.unwrap_or_else(|_| (String::new(), Err("the decoder failed".to_owned())));
     QuickLook { series: day.series.clone(), date, path, seen }

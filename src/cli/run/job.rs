@@ -1,6 +1,6 @@
 //! Days of one job done: executed, reported, and the lock moved on.
 //!
-//! What it does not do: choose the days. `run` takes them from the plan, `update` from the lock.
+//! It does not choose the days: `run` takes them from the plan, `update` from the lock.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -129,7 +129,7 @@ async fn carry_out(mut task: Task, shared: &mut CommandContext<'_>) -> Result<Re
     }
     let path = saved_path(&report, &task.job);
     shared.shell.ci.ran(&report, Some(&path), &shared.shell.screen);
-    // Quick looks take their time, and nothing else waits for them.
+    // Quick looks take time, so the web page comes last.
     let paged = shared.files.write_page(&report, &task.job.archive.root, &shared.stop).await;
     let ran = Ran { exit: end.exit(), report, saved: path };
     let error = end.outcome.err().or(saved.err()).or(paged.err()).or(end.lock.and_then(Result::err));
@@ -161,7 +161,7 @@ async fn begin(task: &Task, archive: &Arc<Archive>, shared: &CommandContext<'_>)
         run,
         files: shared.files.clone(),
     });
-    // Regions were looked up by then.
+    // Looking up regions has already made requests.
     follower.on(Event::Hosts(shared.net.hosts()));
     // A report that cannot be written fails the run before anything is downloaded.
     follower.save(follower.collector.snapshot(), Saved::Meanwhile).await?;
@@ -230,7 +230,7 @@ async fn complete_report(task: &Task, end: &RunEnd, follower: &Follower) -> Resu
     if let (Ok(outcome), RunResult::Incomplete) = (&end.outcome, result) {
         report.run.ended_by = outcome.spent;
     }
-    // Who interrupts a run does not wait for records to be read.
+    // An interrupted run does not wait for records to be read.
     if result != RunResult::Interrupted {
         let regions::ReportRegions { regions, omitted } = regions_of(&task.job, &follower.collector).await?;
         (report.regions, report.regions_omitted) = (regions, omitted);
@@ -293,7 +293,7 @@ fn saved_path(report: &Report, job: &Manifest) -> PathBuf {
 
 /// Says how to leave a new archive out of the git repository that it lies in.
 fn suggest_to_ignore(job: &Manifest, shell: &Shell) {
-    // A `.gitignore` that cannot be read is none of a run's business.
+    // A `.gitignore` that cannot be read must not fail a run.
     if let Ok(Some(GitignoreRule { rule, file })) = gitignore::lacking(folder_of(&job.path), &job.archive.root) {
         let (root, file) = (job.archive.root.to_string_lossy(), file.to_string_lossy());
         shell.screen.line(&format!(
@@ -333,7 +333,7 @@ async fn run_and_follow(order: RunOrder, follower: &Arc<Follower>) -> Result<Run
     let following = tokio::spawn(follower.clone().follow(ended.clone()));
     let outcome = run::execute(order).await;
     ended.cancel();
-    // Waited for: a report of the middle must not be written over the one of the end.
+    // Wait for it, so that no interim report overwrites the final one.
     following.await?;
     Ok(outcome?)
 }

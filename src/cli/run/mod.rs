@@ -1,7 +1,7 @@
 //! `sunhaul run`: does what manifests ask, one job after another.
 //!
-//! What it does not do: the work itself; `run` does. This file checks all jobs first, starts them in turn, and lets
-//! the worst end count.
+//! This file checks all jobs first, starts them in turn, and lets the worst end count. The work itself is done in
+//! `run`.
 
 mod again;
 mod html_report;
@@ -97,7 +97,7 @@ pub(super) struct Args {
     ssh: SshArg,
     #[command(flatten)]
     reports: ReportArgs,
-    // Last: its heading would stand over what follows.
+    // Last, since its heading would stand above the options that follow.
     #[command(flatten)]
     budget: BudgetArgs,
 }
@@ -132,7 +132,7 @@ struct Planned {
 /// Finds out whether a job could begin.
 fn bind(job: Manifest, args: &Args, shared: &CommandContext<'_>) -> Result<ReadyJob> {
     let locking = args.lock.read(&job)?;
-    // To make an archive of a lock alone is what `--locked` and `--frozen` are for; `--new-only` leaves out what is elsewhere.
+    // `--locked` and `--frozen` build an archive from a lock alone, and `--new-only` skips days whose files are elsewhere.
     if !args.rebuild && locking.may_move() && !locking.takes_only_new() {
         known_archive::must_be_there(&job, locking.lock())?;
     }
@@ -208,12 +208,12 @@ async fn each(
 
 /// The jobs one after another.
 async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut CommandContext<'_>) -> Result<Exit> {
-    // A series or range that a job does not have must be told before another job has begun.
+    // A series or range that a job does not have must be reported before any job starts.
     let mut bound = Vec::new();
     let mut worst = Exit::Complete;
     for mut job in jobs {
         shared.net = shared.net.next_run();
-        // A source that does not answer says nothing of the other jobs.
+        // A source that does not answer must not stop the other jobs.
         if let Err(error) = find_dates(&mut job, args, shared).await {
             shared.refused(&job, &error);
             worst = worst.max(problem::report(&error, shared.shell));
@@ -227,7 +227,7 @@ async fn in_turn(jobs: Vec<Manifest>, args: &Args, shared: &mut CommandContext<'
             worst = worst.max(Exit::Interrupted);
             break;
         }
-        // The days that jobs share may have been done by those before.
+        // Days that jobs share may have been done by an earlier job.
         let is_fresh = nth == 0;
         let ended = one(bound, is_fresh, args, shared).await;
         worst = worst.max(ended.unwrap_or_else(|error| problem::report(&error, shared.shell)));

@@ -63,7 +63,7 @@ impl Follower {
                 }
                 _ = save.tick() => {
                     let saved = self.save(self.collector.snapshot(), Saved::Meanwhile).await;
-                    // The end will tell, if it still cannot be written then.
+                    // If it still cannot be written at the end, the run fails then.
                     if let Err(error) = &saved && was_saved {
                         tracing::warn!("the report cannot be written for now: {error}");
                     }
@@ -86,7 +86,7 @@ impl Follower {
         let write = move || {
             let bytes = report.to_json()?;
             let archived = this.archive.write_run_report(&this.run, &bytes);
-            // Each is written whatever became of the other: they may lie on different disks.
+            // Both are written even if one fails: they may be on different disks.
             this.files.write(&report, &bytes, when)?;
             archived?;
             Ok(())

@@ -1,6 +1,6 @@
 //! The reports that are asked for with a run: what the options mean, and what is told of a run that was refused.
 //!
-//! What it does not do: put a report into its form; `report` does.
+//! It does not format a report; `report` does.
 
 use std::path::{Path, PathBuf};
 

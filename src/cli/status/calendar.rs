@@ -1,7 +1,6 @@
 //! Days as a calendar that fits its terminal: a cell a day, a week or a month, and the figures of each row beside it.
 //!
-//! Each kind of cell has a sign of its own: colours say nothing that is not there without them. What it does not do: know
-//! how a day came to be as it is.
+//! Each kind of cell has a sign of its own: colours say nothing that is not there without them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -331,7 +330,7 @@ mod tests {
         let those = |wanted| signs().filter(|(_, sign)| *sign == wanted).map(|(date, _)| date).collect();
         let end = start + chrono::Days::new(signs().count() as u64);
         let range = Window { start: start.and_time(chrono::NaiveTime::MIN), end: end.and_time(chrono::NaiveTime::MIN) };
-        // A missing day is one of which nothing is known.
+        // Nothing is known about a missing day.
         let facts = signs().map(fact).filter(|fact| fact.state != DayFact::Missing).collect();
         CoverageDays { range, facts, thin: those('-'), failed: those('x') }
     }

@@ -1,6 +1,6 @@
 //! `sunhaul status`: what of a job is there.
 //!
-//! It reads day records and reports, and no data file. What it does not do: ask a source, or write.
+//! It reads day records and reports, and no data file. It asks no source, and writes nothing.
 
 mod calendar;
 mod coverage;
@@ -135,7 +135,7 @@ impl ArchiveView {
         let reached = self.now.naive_utc() + scale.ahead_of_utc();
         let range = series.range.resolve(self.now, scale);
         let begun = range.days_touched_by(&Window { end: reached.min(range.end), ..range });
-        // Of every other day there is nothing.
+        // Nothing is known about any other day.
         let mut noted = self.records.recorded(&series.id)?;
         noted.extend(self.journalled.iter().filter(|(id, _)| *id == series.id).map(|(_, date)| *date));
         let mut facts = Vec::new();

@@ -172,7 +172,7 @@ mod tests {
         let failed = BTreeMap::from([
             failed("2015-12-28", Some("GET http://localhost/: 503"), &[(Class::ServerError, 1)]),
             failed("2015-12-31", None, &[(Class::FitsChecksum, 2), (Class::Size, 1)]),
-            // It has been mended since.
+            // It has been repaired since.
             failed("2016-01-04", None, &[]),
         ]);
         let at = |date: &str| date.parse::<chrono::NaiveDate>().unwrap().and_time(chrono::NaiveTime::MIN);

@@ -214,7 +214,7 @@ impl SeriesQuery<'_> {
                     let path = path.map(|path| path.to_string()).unwrap_or_default();
                     change.added.push(ChangedFile { path, key: file.key.clone(), sha256: None });
                 }
-                // What upstream lists and does not have is for a run to find out.
+                // Only a run finds out which listed files upstream does not have.
                 Some(before) if before.absent.is_some() => {}
                 Some(before) => match self.file(&before, file, compared).await {
                     Ok(None) => change.keywords_changed += u64::from(before.is_renumbered(file.recnum)),
@@ -228,7 +228,7 @@ impl SeriesQuery<'_> {
             in_window && passes_filters(series, file.segment.as_ref(), file.harpnum).unwrap_or(true)
         };
         compared.not_asked_for += locked.values().filter(|file| !is_asked_for(file)).count() as u64;
-        // Also one that was absent: the lock would lose its line.
+        // This includes an absent file: the lock would lose its line.
         change.removed.extend(locked.into_values().map(ChangedFile::from));
         Ok(change.with_replaced())
     }
@@ -253,7 +253,7 @@ impl SeriesQuery<'_> {
         compared: &mut Compared,
     ) -> std::result::Result<Option<Replaced>, Failure> {
         let (path, key, old) = (before.path.clone(), before.key.clone(), before.sha256);
-        // What a source makes of its answers is there already, and costs nothing to look at.
+        // Files that a source generates from its responses are in memory, and cost nothing to compare.
         let is_sampled = self.sample.is_some_and(|sample| sample.takes(&self.series.id, &file.key));
         if is_sampled || file.made().is_some() {
             let (verify, identity) = (self.job.verify, self.job.identity);
@@ -272,7 +272,7 @@ impl SeriesQuery<'_> {
         match (file.bytes, other_header, is_record) {
             (Some(_), ..) => compared.by.size += 1,
             (None, Some(_), _) => compared.by.keywords += 1,
-            // Its header was made of keywords that are not known any more.
+            // The keywords that its header was made from are no longer known.
             (None, None, true) if file.cards.is_none() => compared.by.recnum += 1,
             (None, None, _) => compared.by.nothing += 1,
         }

@@ -1,6 +1,6 @@
 //! Active regions asked for again: what the source has of them now, against what the lock had.
 //!
-//! What it does not do: move the lock; the run that follows does.
+//! It does not move the lock; the run that follows does.
 
 use serde::Serialize;
 

@@ -174,7 +174,7 @@ fn against_lock(
     let records = Reader::open(&job.archive.root)?;
     for day in plan.days_that(|standing| *standing == DayStanding::ToDo(ToDoReason::Differs)) {
         let (series, date) = (day.id, day.day.date);
-        // A damaged one is told already.
+        // A damaged record has been reported already.
         let Ok(Some(record)) = records.record(series, date) else { continue };
         verdict.tell_differing(&DayChange::of_record(lock, record, series, date)?);
         differing.push((series.clone(), date));

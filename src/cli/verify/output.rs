@@ -1,6 +1,4 @@
 //! What `verify` found, in figures, in words and as JSON.
-//!
-//! What it does not do: look at the archive.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -74,7 +74,7 @@ pub(super) async fn repair(
     let mut retired = Vec::new();
     let mut work = PlannedWork::default();
     let recheck = How { recheck: true, ..How::default() };
-    // What has no record has nothing that could be wrong.
+    // A day without a record has nothing that could be wrong.
     let may_be_bad =
         |standing: &DayStanding| !matches!(standing, DayStanding::ToDo(ToDoReason::New) | DayStanding::Refused { .. });
     for day in plan.days_that(may_be_bad) {

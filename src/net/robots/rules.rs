@@ -1,6 +1,4 @@
 //! The rules of a `robots.txt` for one program, and what they say of a URL: RFC 9309, section 2.
-//!
-//! What it does not do: ask for the file.
 
 use std::borrow::Cow;
 

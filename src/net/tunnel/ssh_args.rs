@@ -1,6 +1,4 @@
 //! The words of an `ssh` that forwards one socket to one host behind a gateway.
-//!
-//! What it does not do: start it.
 
 use std::ffi::OsString;
 use std::path::Path;

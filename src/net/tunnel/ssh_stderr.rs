@@ -1,6 +1,6 @@
 //! What an `ssh` says: the end of it, kept for the messages of requests that fail.
 //!
-//! What it does not do: understand it, but for the few lines that tell a refusal from trouble on the way.
+//! Only the few lines that tell a refusal from trouble on the way are understood.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

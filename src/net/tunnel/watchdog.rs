@@ -5,8 +5,6 @@
 //! started with [`KEEP`]: what the system offers for this (`PR_SET_PDEATHSIG`) needs unsafe code before `exec`, and a
 //! remote command that reads the pipe needs a shell that many gateways do not give. Its session has no terminal, so no
 //! `ssh` on the way can ask there, and Ctrl-C is for the program alone.
-//!
-//! What it does not do: know what it keeps.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -59,12 +57,12 @@ pub fn keep(words: &[OsString]) -> Option<ExitCode> {
     let _ = setsid();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = runtime.and_then(|runtime| runtime.block_on(run_ssh(words))).unwrap_or_else(|error| {
-        // There is nobody else to tell.
+        // Nobody else can be told.
         let _ = writeln!(io::stderr(), "`ssh` could not be started: {error}");
         NO_SSH
     });
     let folder = PathBuf::from(folder);
-    // What is not there any more is gone as it should.
+    // A file that does not exist any more needs no removal.
     let _ = std::fs::remove_file(folder.join(SOCKET));
     let _ = std::fs::remove_dir(&folder);
     Some(code.into())
@@ -76,7 +74,7 @@ async fn run_ssh(words: &[OsString]) -> io::Result<u8> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut child = Command::new("ssh")
         .args(words)
-        // A window that asks for a passphrase is a question, too.
+        // A window that asks for a passphrase counts as a prompt, too.
         .env("SSH_ASKPASS_REQUIRE", "never")
         .env_remove("SSH_ASKPASS")
         .stdin(Stdio::null())
@@ -97,7 +95,7 @@ async fn run_ssh(words: &[OsString]) -> io::Result<u8> {
 
 /// Asks a child to end, and kills it when it does not.
 async fn end(child: &mut Child) -> io::Result<std::process::ExitStatus> {
-    // Its number is nobody else's until it is waited for.
+    // The process id is not reused before the child is waited for.
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::TERM);
     }

@@ -1,6 +1,6 @@
 //! The days of each series by month, as a wall calendar has them, shaded by what they hold.
 //!
-//! What it does not do: find out how a day stands; `report::calendar` does.
+//! How a day stands is decided in `report::calendar`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! The run over time: rate, requests under way and pauses, as two charts over one axis and as a table.
 //!
-//! A chart is a picture of 1000 by 100 units that the page stretches. What it does not do: smooth.
+//! A chart is a picture of 1000 by 100 units that the page stretches. Nothing is smoothed.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The head of the page: how the run ended, of what it is, and the sums.
 //!
-//! What it does not do: choose an exit code; it says what the report's means.
+//! It does not choose an exit code; it says what the report's means.
 
 use crate::report::advice::{doubt, is_left_to_a_run};
 use crate::report::human;

@@ -1,8 +1,8 @@
 //! The report as a web page of one file, for a person: it works from a mail attachment, without
 //! a network, without JavaScript.
 //!
-//! `page.html` is the page, `page.css` its looks, `page.js` what sorts, filters and points. The page's own policy allows
-//! no other script, style or address. What it does not do: count; every figure is the report's.
+//! `page.html` is the page, `page.css` its looks, `page.js` what sorts, filters and points. The page's own policy
+//! allows no other script, style or address. Nothing is counted here; every figure is the report's.
 
 mod calendar;
 mod chart;

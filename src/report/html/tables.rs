@@ -1,6 +1,6 @@
 //! The report's lists, as the page's tables and cards show them.
 //!
-//! What it does not do: leave anything out. Texts from outside are escaped here, and once more as HTML by the template.
+//! Texts from outside are escaped here, and once more as HTML by the template.
 
 use std::time::Duration;
 
@@ -219,7 +219,7 @@ fn figure(value: f64) -> String {
 }
 
 fn share(part: u64, of: u64) -> u64 {
-    // What is there is seen.
+    // Never round down to nothing: a value above zero is visible.
     (part * 100).checked_div(of).unwrap_or_default().max(u64::from(part > 0))
 }
 

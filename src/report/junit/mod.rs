@@ -1,7 +1,7 @@
 //! The report as JUnit XML, in the form that Jenkins and GitLab take: a suite a series, a case a day.
 //!
 //! There is no standard of it; this keeps to the schema of Jenkins' xUnit plugin (`junit-10.xsd`). A day that another
-//! process holds, and one without an end, is a skipped case. What it does not do: name every file of a day that failed.
+//! process holds, and one without an end, is a skipped case. It does not name every file of a day that failed.
 
 mod xml;
 

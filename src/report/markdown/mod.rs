@@ -1,7 +1,7 @@
 //! The report in GitHub's Markdown: what a person reads on the page of a pull request or of a CI job.
 //!
 //! GitHub refuses a step's summary of more than 1 MiB: a section is bounded far below, and says what it leaves out.
-//! What it does not do: show foreign text as anything but code.
+//! Foreign text is shown as code only.
 
 mod text;
 

@@ -1,7 +1,7 @@
 //! Foreign text in GitHub's Markdown: it is shown as it is, and is never markup.
 //!
-//! A code span is what nothing within can leave: there, GitHub makes no link, no mention and no picture of anything.
-//! What it does not do: bound a text. Its callers do.
+//! A code span is what nothing within can leave: there, GitHub makes no link, no mention and no picture of anything. It
+//! does not bound a text; its callers do.
 
 use crate::report::terminal::safe;
 use crate::untrusted::escape;

@@ -1,6 +1,6 @@
 //! What `update --dry-run` found: how upstream differs from the lock.
 //!
-//! What it does not do: name the files. The command itself prints them.
+//! It does not name the files; the command itself prints them.
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;

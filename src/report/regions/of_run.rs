@@ -45,7 +45,7 @@ pub fn of_run(job: &Manifest, report: &Report, archive: &Reader, now: DateTime<U
         dates.retain(|date| is_near(*date, days));
         let range = series.range.resolve(now, series.source.scale());
         let slots = SeriesDays { job, series, archive, dates, range, failed: failed(series, report) }.read()?;
-        // A service that tells the region of no file may have all of them.
+        // A service that gives no regions may have files of all of them.
         if slots.has_regions() || !slots.has_files {
             all.push(slots);
         }

@@ -1,6 +1,6 @@
 //! The slots of a region: which of those expected are there, and why the others are not.
 //!
-//! Everything here is a pure function. What it does not do: read records.
+//! Everything here is a pure function.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -35,7 +35,7 @@ fn rows(table: &mut impl Read, series: &str) -> Option<DaySlots> {
         if source_series.is_some_and(|place| row.get(place) != Some(series)) {
             continue;
         }
-        // A record without a region is none of a region's.
+        // A record without a region belongs to no region.
         if let Ok(harpnum) = row.get(harpnum)?.parse() {
             slots.entry(harpnum).or_default().push((at, SlotStatus::Had));
         }

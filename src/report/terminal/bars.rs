@@ -2,7 +2,7 @@
 //!
 //! They stay small where a terminal is large: short lines, and no more than half of its height. A terminal that is made
 //! narrower folds what is wider, and one that is made lower scrolls; what leaves the screen so can never be taken away.
-//! What it does not do: write them. `screen` does.
+//! It does not write them; `screen` does.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The sentences told while a run goes on: one function an event.
 //!
-//! What it does not do: decide which of them are told. `progress` does.
+//! It does not decide which of them are shown; `progress` does.
 
 use std::time::Duration;
 

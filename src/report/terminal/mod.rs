@@ -1,7 +1,6 @@
 //! A run as a person follows it: bars on a terminal, plain lines elsewhere, and a summary at the end.
 //!
-//! Everything goes to standard error. What it does not do: know a clock. Whoever drives it says how much time has
-//! passed.
+//! Everything goes to standard error. It reads no clock: the caller says how much time has passed.
 
 mod bars;
 mod messages;

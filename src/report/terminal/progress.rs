@@ -1,7 +1,7 @@
 //! Follows a run on the screen: bars that a tick redraws, or a plain line for each day that ends.
 //!
-//! Events only change counters and, rarely, write a line, so that they return quickly. What it does not do: tell the
-//! end of the run; `summary` does.
+//! Events only change counters and, rarely, write a line, so that they return quickly. The end of the run is printed by
+//! `summary`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -187,7 +187,7 @@ impl ProgressState {
                 self.days.remove(day);
                 return (verbosity > Verbosity::Quiet).then(|| messages::day_left(day, *files, *left, paint));
             }
-            // Ticks bring fresher ones.
+            // Ticks have newer figures.
             Event::Hosts(_) => {}
             Event::Note(note) => return self.note_line(note, verbosity),
         }
@@ -211,7 +211,7 @@ impl ProgressState {
 
     /// Counts a file that has ended, and gives its failure.
     fn note_file<'a>(&mut self, day: &DayId, end: &'a FileEnd) -> Option<&'a Failure> {
-        // Of what was there before no byte comes: its files and bytes are left out alike.
+        // Files that were already here transfer no bytes: neither their number nor their bytes count.
         let took_time = !matches!(end, FileEnd::Have | FileEnd::Renamed { .. } | FileEnd::Restored { .. });
         self.files += u64::from(took_time);
         self.work.done(took_time);
@@ -255,7 +255,7 @@ impl ProgressState {
             self.work.listed(0);
         }
         let is_failed = matches!(done.state, DayState::Failed | DayState::Held);
-        // Bars show the days that go well.
+        // With bars, days that succeed need no line.
         let is_in_bars = progress.screen.has_bars() && !is_failed;
         let shown_from = if is_in_bars { Verbosity::Verbose } else { Verbosity::Normal };
         let files = messages::DayFiles { lost: row.lost, resumed: row.resumed };

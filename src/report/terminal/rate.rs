@@ -1,6 +1,4 @@
 //! The rate of the last seconds and the time that is left, from numbers alone.
-//!
-//! What it does not do: read a clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;

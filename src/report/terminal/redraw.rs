@@ -2,7 +2,7 @@
 //!
 //! The cursor rests at the start of the last bar. A terminal that was made narrower has folded each bar into as many
 //! rows as it needs, and one that was made wider has unfolded it: so the rows above the cursor are counted at the width
-//! of now. What it does not do: write, or ask for the width.
+//! of now.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -52,7 +52,7 @@ impl LiveBars {
         if size.columns == self.columns {
             self.put(&mut after);
         } else {
-            // They would not fit; the next drawing is near.
+            // They would not fit; the next redraw comes soon.
             self.lines.clear();
         }
         [before.as_bytes(), text, after.as_bytes()].concat()

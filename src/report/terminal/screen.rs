@@ -1,6 +1,4 @@
 //! Standard error, shared by lines, logs and bars so that none garbles another.
-//!
-//! What it does not do: decide what to say.
 
 use std::borrow::Cow;
 use std::io::Write;

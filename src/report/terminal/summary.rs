@@ -1,6 +1,6 @@
 //! The last words of a run: what was got, from whom and how, what is missing, and how to go on.
 //!
-//! What it does not do: count. It reads the report.
+//! It does not count; it reads the report.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -220,7 +220,7 @@ fn files(report: &Report) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    // A file that came wrong may have come well after that: it is none of the parts.
+    // A corrupt file may have arrived intact later, so it is not one of the parts.
     let wrong = match files.quarantined {
         0 => String::new(),
         1 => "; 1 arrived corrupt and is in quarantine".to_owned(),

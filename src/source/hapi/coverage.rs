@@ -1,6 +1,4 @@
 //! What of a day a dataset has, will have, or never has: by its first and last dates, as the server tells them.
-//!
-//! What it does not do: ask for data.
 
 use chrono::{NaiveDateTime, TimeDelta};
 

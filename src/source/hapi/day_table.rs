@@ -1,7 +1,7 @@
 //! A day's rows, in the making of its listing: the files that they name, or one table of them.
 //!
-//! The table has the bytes of the server's own rows under one line of names, so that the same rows give the same table in
-//! however many pieces they came. What it does not do: ask for rows.
+//! The table has the bytes of the server's own rows under one line of names, so that the same rows give the same table
+//! in however many pieces they came.
 
 use std::collections::HashMap;
 
@@ -76,7 +76,7 @@ impl<'a> DayTable<'a> {
             Ok(())
         };
         let elsewhere = read_rows(answer, columns, piece, end, take)?;
-        // What another piece has comes with it.
+        // Rows of another piece come with that piece.
         for time in elsewhere.into_iter().filter(|time| !self.day.window.contains(*time)) {
             self.listed.note_outside(time, self.day, BORDER);
         }
@@ -125,7 +125,7 @@ impl<'a> DayTable<'a> {
             let Some(uri) = &parameter.uri else { continue };
             let address = address.trim();
             if address.is_empty() || parameter.fill.as_deref() == Some(address) {
-                // The server knows the time, and has no file of it: what is asked for is this row, not the file.
+                // The server has a row for the time, but no file: the file is absent.
                 let column = if parameter.is_scalar() { &parameter.name } else { column };
                 let what = format!("{column}.{}", row.time.format("%Y%m%dT%H%M%S%.f"));
                 let (url, path) = (self.places.base.clone(), "/".to_owned());
@@ -194,7 +194,7 @@ fn name_apart(files: &mut [RemoteFile]) {
         names.iter().map(|name| counts.get(name.as_str()) == Some(&1)).collect::<Vec<bool>>()
     };
     let lasts: Vec<String> = files.iter().map(RemoteFile::last_part).collect();
-    // By keys, not by URLs: the folders above the base are another matter at each replica.
+    // By keys, not by URLs: the folders above the base differ between replicas.
     let paths: Vec<String> = files.iter().map(|file| dotted(file.key.split('?').next().unwrap_or_default())).collect();
     let (is_last_alone, is_path_alone) = (is_alone(&lasts), is_alone(&paths));
     for (at, (last, path)) in lasts.into_iter().zip(paths).enumerate() {

@@ -1,6 +1,6 @@
 //! What a dataset is: its parameters in order, its dates, and what of that is kept beside its data.
 //!
-//! HAPI 3.2, "info", with `stringType`. What it does not do: ask for it.
+//! HAPI 3.2, "info", with `stringType`.
 
 use std::collections::HashSet;
 
@@ -171,7 +171,7 @@ impl Info {
         let has_files = chosen.iter().any(|parameter| parameter.uri.is_some());
         let kept = chosen.into_iter().filter(|parameter| !has_files || parameter.uri.is_some());
         let kept: Vec<&Parameter> = [time].into_iter().chain(kept).collect();
-        // All are asked for without their names.
+        // All parameters are requested by leaving their names out.
         if named.is_some() || has_files {
             kept.iter().skip(1).try_for_each(|parameter| self.must_be_the_only_one(parameter))?;
         }
@@ -205,7 +205,7 @@ impl Info {
                 parameter.insert("name".to_owned(), chosen.column.as_str().into());
             }
         }
-        // It came from JSON: nothing in it can fail to be written.
+        // It came from JSON, so it always serialises.
         let mut json = serde_json::to_vec_pretty(&sidecar).unwrap_or_default();
         json.push(b'\n');
         json

@@ -1,7 +1,7 @@
 //! A HAPI server: the files that a dataset's addresses name, or the data themselves as one table a day.
 //!
-//! The protocol is HAPI 3 (`capabilities`, `info`, `data`, status codes, `stringType`), and HAPI 2 by its names. What it
-//! does not do: ask for the files, or change a value.
+//! The protocol is HAPI 3 (`capabilities`, `info`, `data`, status codes, `stringType`), and HAPI 2 by its names. No
+//! value is changed.
 
 mod coverage;
 mod day_table;
@@ -90,7 +90,7 @@ impl HapiSource {
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
         let asked = self.dataset.get_or_try_init(async || match self.look_up(&series.name).await {
-            // No other day changes that.
+            // The refusal holds for every other day, too.
             Err(refused) if refused.class == Class::SourceRefused => Ok(Err(refused)),
             told => told.map(Ok),
         });
@@ -278,7 +278,7 @@ impl HapiSource {
 
 /// What a refusal means: by the status of HAPI in its body, else by that of HTTP.
 fn known(url: &Url, RefusedRequest { failure, body }: RefusedRequest) -> (Meaning, Failure) {
-    // No content is an answer as well, and who is to wait waits.
+    // 204 is an answer as well: it says that there are no data.
     if failure.status == Some(204) {
         return (Meaning::NoData, failure);
     }
@@ -286,7 +286,7 @@ fn known(url: &Url, RefusedRequest { failure, body }: RefusedRequest) -> (Meanin
         Some(status) => {
             let told = status.failure(url, failure.status);
             let meaning = status.meaning();
-            // A success that HTTP denies is none.
+            // A HAPI success under an HTTP error is an error.
             let meaning = if meaning == Meaning::Ok { Meaning::Refused } else { meaning };
             (meaning, told)
         }

@@ -1,7 +1,6 @@
 //! The questions, in the names of the server's version.
 //!
-//! HAPI 3 asks for `dataset`, `start` and `stop`; what was before it knows `id`, `time.min` and `time.max` alone. What it
-//! does not do: ask.
+//! HAPI 3 asks for `dataset`, `start` and `stop`; what was before it knows `id`, `time.min` and `time.max` alone.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;

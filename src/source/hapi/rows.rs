@@ -1,7 +1,6 @@
 //! Rows of an answer of `data` in CSV: each checked before any counts.
 //!
-//! RFC 4180, as HAPI takes it: no line of names, and a record may hold line breaks within quotes. What it does not do:
-//! change a value.
+//! RFC 4180, as HAPI takes it: no line of names, and a record may hold line breaks within quotes. No value is changed.
 
 use std::borrow::Cow;
 
@@ -76,7 +75,7 @@ pub(super) fn read_rows<'a>(
             let why = format!("row {nth} is the message of a server that failed: `{}`", escape(words));
             return Err(Failure::new(Class::Truncated, why));
         }
-        // A server may send its header though nobody asked for it.
+        // A server may send its header although it was not requested.
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

@@ -1,6 +1,6 @@
 //! HAPI's own status: a code and words in a JSON object, whatever the status of HTTP.
 //!
-//! HAPI 3.1, "Status Codes". What it does not do: cut a range, which only one of the codes asks for.
+//! HAPI 3.1, "Status Codes". A range is not cut here, though one of the codes asks for it.
 
 use serde::Deserialize;
 use url::Url;

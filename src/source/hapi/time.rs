@@ -1,6 +1,6 @@
 //! Times as HAPI writes them: UTC, by month and day or by day of the year, cut off anywhere behind the year.
 //!
-//! HAPI 3.1, "Representation of Time". What it does not do: guess at another time zone.
+//! HAPI 3.1, "Representation of Time". Other time zones are not guessed.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 

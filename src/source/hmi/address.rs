@@ -1,7 +1,7 @@
 //! Listed URLs: checked, moved onto the source's own base, and read for what they name.
 //!
-//! What it does not do: trust the host in them. The service names itself as it knows itself, not as we reach it; a host
-//! that the manifest names beside it is another matter.
+//! The host in them is not trusted: the service names itself as it knows itself, not as we reach it; a host that the
+//! manifest names beside it is another matter.
 
 use url::{Position, Url};
 

@@ -1,6 +1,4 @@
 //! A series' filters, each applied to every file or refused, never passed over.
-//!
-//! What it does not do: look at time windows. The day is no filter.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +40,7 @@ impl<'a> FileFilter<'a> {
 
     /// True when the file is asked for.
     pub(super) fn keeps(&mut self, facts: FileFilterFacts<'_>) -> bool {
-        // Every segment counts as there, whatever the other filters say of its record.
+        // Every segment counts as present, whatever the other filters say about its record.
         if let Some(segment) = facts.segment
             && self.filters.segments.is_some()
             && !self.segments.contains(segment)

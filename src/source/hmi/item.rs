@@ -1,6 +1,4 @@
 //! One item of the service's answer, in any of its three shapes, as it stands in the JSON.
-//!
-//! What it does not do: judge the values.
 
 use std::borrow::Cow;
 use std::fmt;

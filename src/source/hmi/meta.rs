@@ -1,7 +1,7 @@
 //! The keywords of records, by the route that the newest service (v3) has for them.
 //!
 //! `GET {base}HMI/{series}/meta/{recnum},{recnum}?fields=area,cmask` answers an object by record number, each with its
-//! keywords under `meta`. What it does not do: choose the records.
+//! keywords under `meta`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,4 @@
 //! The HMI service (FLARECAST) and what speaks like it: one question a day, answered in any of three shapes.
-//!
-//! What it does not do: ask for the files. It lists them.
 
 pub(in crate::source) mod address;
 mod filters;
@@ -46,7 +44,7 @@ impl HmiSource {
     }
 
     async fn ask(&self, series: &Series, day: &Day) -> Result<Listed, Failure> {
-        // The built-in service makes its data up: an early day of it is empty.
+        // The built-in service generates its data: an early day of it is empty.
         if matches!(*series.source, SourceSpec::Hmi(_)) {
             launch_date::begun(series, day)?;
         }

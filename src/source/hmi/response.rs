@@ -1,6 +1,6 @@
 //! The service's answer read: three shapes of items in, one listing out.
 //!
-//! What it does not do: fetch. Everything here is a pure function of bytes.
+//! Everything here is a pure function of bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;

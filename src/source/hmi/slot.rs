@@ -1,6 +1,6 @@
 //! Slots: the TAI grid that records of a series lie on, counted from `1993.01.01_TAI`.
 //!
-//! What it does not do: relabel data. A slot is a fact about a record, never its day.
+//! Data is never relabelled: a slot is a fact about a record, never its day.
 
 use std::time::Duration;
 

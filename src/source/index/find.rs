@@ -1,6 +1,6 @@
 //! The files of a day among the links of its folders.
 //!
-//! What it does not do: ask for anything. Everything here is a pure function of pages.
+//! Everything here is a pure function of pages.
 
 use chrono::NaiveDateTime;
 use url::Url;
@@ -94,7 +94,7 @@ impl<'a> DayFileSet<'a> {
         let before = self.seen();
         self.strayed = None;
         let strange_before = self.strange.len();
-        // Where links without a host or a folder lead is the page's own to say.
+        // A page may set the base of its relative links.
         let from = page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone());
         for link in &page.links {
             self.consider(&from, link, folder);
@@ -249,7 +249,7 @@ impl<'a> DayFileSet<'a> {
     fn consider(&mut self, page: &Url, link: &Link, folder: PathTime) {
         let Some(target) = target(page, &link.href) else { return };
         let Some(named) = self.spec.files.read(&target.name) else {
-            // Such names are a trap or a mistake; that there are some is told.
+            // Such names are a trap or a mistake; a warning says that there are some.
             let plain = target
                 .name
                 .replace(|c: char| c.is_control() || matches!(c, '/' | '\\' | char::REPLACEMENT_CHARACTER), "_");
@@ -281,7 +281,7 @@ impl<'a> DayFileSet<'a> {
                 let stated = elsewhere.unwrap_or_default().or(named).or(folder);
                 let time = told.map(|(_, time)| time).or_else(|| stated.time(self.day.date));
                 let time = time.unwrap_or(self.day.window.start);
-                // Another part of the day may not be asked for.
+                // The job may not request the other part of the day.
                 if told.is_none_or(|(_, time)| time.date() != self.day.date) {
                     let (count, first) = self.strayed.unwrap_or((0, time));
                     self.strayed = Some((count + 1, first.min(time)));

@@ -1,6 +1,6 @@
 //! The folders that a day's files lie in.
 //!
-//! What it does not do: look whether they exist.
+//! It does not check that they exist.
 
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
 use percent_encoding::percent_decode_str;

@@ -1,6 +1,4 @@
 //! A link of a listing: whether it leads to a file of the source, and under which name and key.
-//!
-//! What it does not do: know which names are asked for.
 
 use percent_encoding::percent_decode_str;
 use url::Url;

@@ -1,6 +1,6 @@
 //! Directory listings of a web server: the folders of a day are asked for, and their links read.
 //!
-//! What it does not do: ask for the files, or follow links to further folders. The path says which folders there are.
+//! It does not follow links to further folders: the path says which folders there are.
 
 mod find;
 mod folders;
@@ -97,7 +97,7 @@ impl IndexSource {
             self.look_above().await?;
         }
         let (listed, remarks) = found.listed()?;
-        // What is to be said of one day is as a rule to be said of all.
+        // A warning about one day usually holds for all days: it is shown once.
         if !remarks.is_empty() && !self.has_remarked.swap(true, Ordering::Relaxed) {
             for remark in remarks {
                 tracing::warn!("{}", self.client.veil(remark));
@@ -161,7 +161,7 @@ impl IndexSource {
     async fn look_above(&self) -> Result<(), Failure> {
         let url = self.below(folders::above_all(self.spec.path.as_ref()))?;
         match self.client.permit(&[&url]).await {
-            // It may not be asked for, and the folders of the day may.
+            // `robots.txt` may forbid the folder above and allow the folders of the day.
             Err(failure) if failure.class == Class::SourceRefused => return Ok(()),
             permitted => permitted?,
         }
@@ -173,7 +173,7 @@ impl IndexSource {
                 );
                 Err(Failure { class: Class::SourceRefused, message, ..failure })
             }
-            // An answer that is of no use here still comes from something that is there.
+            // Even an unusable answer shows that the folder exists.
             Err(failure) if failure.status.is_none_or(|status| status >= 500) => Err(failure),
             Err(failure) if matches!(failure.class, Class::Throttled | Class::HostGivenUp | Class::Redirect) => {
                 Err(failure)

@@ -1,6 +1,6 @@
 //! Of several versions of a file the newest, by their names.
 //!
-//! What it does not do: look at dates. A server's dates change when files are moved.
+//! Dates are not compared: a server's dates change when files are moved.
 
 use std::cmp::Ordering;
 

@@ -1,7 +1,7 @@
 //! Names that nobody asked for, beside those that are: what else lies in the folders of a source.
 //!
-//! A folder with such names alone is either that of a day without files, or another one than was asked for. Names of a form
-//! that is known from other days speak for the first. What it does not do: ask for anything.
+//! A folder with such names alone is either that of a day without files, or another one than was asked for. Names of a
+//! form that is known from other days speak for the first.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,8 +1,7 @@
 //! A web page read as a directory listing: its links, and whether it is a listing at all.
 //!
 //! Known are the listings of Apache (`mod_autoindex`, plain, fancy and as a table), nginx (autoindex), lighttpd
-//! (`mod_dirlisting`), Jetty, Caddy, Go's `http.FileServer` and what looks like them. What it does not do: know which links
-//! are files of a series.
+//! (`mod_dirlisting`), Jetty, Caddy, Go's `http.FileServer` and what looks like them.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -227,7 +226,7 @@ pub(super) fn read(html: &[u8]) -> FolderPage {
         reading.take(&event);
         None
     });
-    // What stands within scripts and styles is no link.
+    // Text within scripts and styles is not a link.
     emitter.naively_switch_states(true);
     if let Some(Ok(never)) = Tokenizer::new_with_emitter(html, emitter).next() {
         match never {}
@@ -312,7 +311,7 @@ impl PageReader {
             (Attribute::Type, Opening::Input) if value.eq_ignore_ascii_case(b"password") => {
                 self.is_no_listing("a field for a password");
             }
-            // It may write what is there.
+            // A script may write the listing itself.
             (Attribute::Src, Opening::Script) => self.is_no_listing("a script that is loaded"),
             (Attribute::HttpEquiv, Opening::Meta) if value.eq_ignore_ascii_case(b"refresh") => {
                 self.is_no_listing("a meta element that leads elsewhere");

@@ -1,8 +1,8 @@
 //! A file's size as a directory listing tells it, to the byte or rounded.
 //!
-//! nginx and some others tell bytes; Apache, lighttpd, Jetty and Caddy round, each in its own way: up, down or to the nearest
-//! digit, in units of 1000 or 1024. What it does not do: find out which server it is. A rounded size stands for all that any
-//! of them may write so.
+//! nginx and some others tell bytes; Apache, lighttpd, Jetty and Caddy round, each in its own way: up, down or to the
+//! nearest digit, in units of 1000 or 1024. Which server it is, is not asked: a rounded size stands for all that any of
+//! them may write so.
 
 use crate::source::Rounded;
 
@@ -31,7 +31,7 @@ pub(super) fn read_size(text: &str) -> Option<ListedSize> {
     if has_two_columns(&text) {
         return None;
     }
-    // Behind the size a description may follow, with sizes as well.
+    // A description may follow the size, and may have sizes in it, too.
     let follows_time = at > 0 && words[at - 1].contains(':');
     (follows_time || (found.len() == 1 && after_time(&words).is_none())).then_some(size)
 }

@@ -1,6 +1,4 @@
 //! Where files are: on the source's own base, and by an address that still means the same next year.
-//!
-//! What it does not do: follow a path to another host.
 
 use std::borrow::Cow;
 

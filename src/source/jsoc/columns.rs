@@ -40,7 +40,7 @@ impl<'a> FileColumns<'a> {
         let has_no_unit = |at: usize| online.is_some_and(|online| online.value(at) == "NA");
         let segment = |name: &&'a str| {
             let paths = answer.segment(name)?;
-            // Files of a record without a storage unit of its own are another record's.
+            // A record without a storage unit of its own has files of another record.
             let is_linked = question.structure.linked.iter().any(|linked| linked == name)
                 || (0..paths.len()).any(|at| has_no_unit(at) && paths.value(at).starts_with('/'));
             Ok(SegmentPaths { name, paths, is_linked })

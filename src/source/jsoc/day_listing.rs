@@ -100,7 +100,7 @@ impl JsocDayListing {
         let JsocDayListing { records, table, .. } = self;
         records.listed.files.retain(|file| keeps(file.slot()));
         table.rows.retain(|row| keeps(row.slot()));
-        // Regions of a fallback have other numbers.
+        // A fallback numbers its regions differently.
         if let Some(regions) = records.listed.left_out_by_quality.as_mut().filter(|_| is_fallback) {
             regions.clear();
         }
@@ -154,7 +154,7 @@ impl JsocRecords {
         self.names.extend(later.names);
         self.size = self.size.saturating_add(later.size);
         self.not_orderable.extend(later.not_orderable);
-        // They are places in one answer, and of no use beyond it.
+        // These are positions in one response, and of no use beyond it.
         self.kept.clear();
         Ok(self)
     }

@@ -1,6 +1,6 @@
 //! The filters that an answer can be held against once more: regions, wavelengths, quality, cadence.
 //!
-//! JSOC applies all of them, and those by keyword it alone can. What it does not do: look at time windows.
+//! JSOC applies all of them, and those by keyword it alone can.
 
 use chrono::NaiveDateTime;
 

@@ -54,7 +54,7 @@ impl<'a> HeaderKeywords<'a> {
         let keyword = |column: &'a RecordColumn| {
             let known = structure.keyword(&column.name.0)?;
             let segment = known.segment_of(&column.name.0);
-            // What is no name in FITS is that of a segment's keyword with the segment's number.
+            // A name that FITS does not allow is a segment's keyword with the segment's number.
             let by_name = || structure.numbered_segment(&column.name.0).filter(|_| !is_valid(&column.name.0));
             let segment = segment.or_else(by_name);
             let name = fits_name(&column.name.0, &known.note, segment.is_some())?;
@@ -111,7 +111,7 @@ fn fits_name(name: &str, note: &str, is_per_segment: bool) -> Option<String> {
     let told = note.strip_prefix('[').and_then(|note| note.split_once(']')).map(|(told, _)| told);
     let told = told.map(|told| told.split(':').next().unwrap_or_default().to_owned()).filter(|told| is_valid(told));
     let own = Some(name.to_ascii_uppercase()).filter(|own| is_valid(own));
-    // Of a segment's own keyword without its number.
+    // The name of a segment's own keyword, without the number.
     let base = if is_per_segment { name.rsplit_once('_').map_or(name, |(base, _)| base) } else { name };
     // As the notes of all such keywords say: `DATE__OBS` is DATE-OBS.
     let with_dash =

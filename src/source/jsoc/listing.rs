@@ -184,7 +184,7 @@ impl<'a> RecordSelection<'a> {
         let is_wanted = |facts: &&RecordFilterFacts| window.contains(facts.time) && filter.keeps(**facts);
         let wavelengths: BTreeSet<i64> = facts.iter().filter(is_wanted).filter_map(|facts| facts.wavelength).collect();
         let required = question.series.filters.wavelength.as_ref();
-        // A wavelength that the whole day lacks is no kind among its records.
+        // `choose` learns the kinds from the records, so it cannot see a wavelength that the whole day lacks.
         let lacks_one = required.is_some_and(|required| required.iter().any(|one| !wavelengths.contains(one)));
         let without_record = match (slots, &nearest) {
             (Some(slots), Some(_)) if lacks_one => slots.count_in(window),

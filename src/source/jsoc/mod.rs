@@ -1,6 +1,6 @@
 //! JSOC at Stanford: one listing a day by `rs_list`, in parts where one answer would be too large, with the keywords that its files do not hold.
 //!
-//! What it does not do: ask for the files. It lists them, and orders those that the export system is to make.
+//! It lists files, and orders those that the export system is to make.
 
 mod address;
 mod columns;
@@ -72,14 +72,14 @@ impl JsocSource {
     }
 
     async fn ask(&self, series: &Series, day: &Day, memory: Option<&Arc<dyn Memory>>) -> Result<Listed, Failure> {
-        // Where nothing is remembered, nothing is ordered either.
+        // Without a journal nothing is ordered: the order's number could not be kept.
         let order = match self.desk.as_ref().zip(memory.filter(|memory| memory.may_order())) {
             Some((desk, memory)) => Some((desk, memory, desk.coming().await)),
             None => None,
         };
         let structure = self.structure(series).await?;
         let question = RecordQuery::of(series, structure)?;
-        // No slot of the cadence lies in this part of a day: there is nothing to ask for.
+        // No slot of the cadence lies in this part of a day: there is nothing to request.
         let Some(record_set) = question.record_set(day.window) else { return Ok(Listed::default()) };
         let listing = self.listing(&question, day).await?;
         let url = question.url(&self.base, &record_set);
@@ -103,7 +103,7 @@ impl JsocSource {
         while let Some((window, cuts)) = todo.pop() {
             let Some(record_set) = question.record_set(window) else { continue };
             let url = question.url(&self.base, &record_set);
-            // All that competes for an instant is in one answer: no shorter window makes that smaller.
+            // All records that compete for an instant are in one response: a shorter window would not make it smaller.
             let is_smaller = |half: &Window| question.record_set(*half).as_ref() != Some(&record_set);
             let halves = halves(window).filter(|halves| cuts < MOST_CUTS && halves.iter().all(is_smaller));
             let answer = match (self.get(&url).await, halves) {

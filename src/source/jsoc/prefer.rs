@@ -182,6 +182,6 @@ fn is_full(slots: usize, question: &RecordQuery<'_>, window: Window, without_rec
     }
     let step = question.every_slots().unwrap_or_else(|| question.step().num_seconds()).max(1);
     let seconds = (window.end - window.start).num_seconds();
-    // Of a window that is no multiple of the step, one slot more may lie in it.
+    // A window that is not a multiple of the step may hold one slot more.
     i64::try_from(slots).is_ok_and(|slots| slots > 0 && slots.saturating_mul(step) >= seconds)
 }

@@ -1,7 +1,7 @@
 //! What JSOC is asked for a stretch of time: a record set, and which keywords and segments of its records.
 //!
-//! Source: `RecordSetHelp` of JSOC. What it does not do: ask, or trust that all was applied; the listing looks again at
-//! what it can.
+//! Source: `RecordSetHelp` of JSOC. It does not trust that JSOC applied all of it: the listing applies again what it
+//! can.
 
 use std::collections::BTreeSet;
 
@@ -158,7 +158,7 @@ impl<'a> RecordQuery<'a> {
             return Err(no_keyword(name, "quality", QUALITY));
         }
         if let Some(quality) = quality {
-            // It has 32 bits; what a mask has beyond them, nothing can be.
+            // QUALITY has 32 bits; no record can match the bits of a mask beyond them.
             all.push(format!("({QUALITY} & {}) = 0", quality.none_of & 0xffff_ffff));
         }
         for (keyword, condition) in &filters.conditions {
@@ -332,7 +332,7 @@ impl<'a> RecordQuery<'a> {
         keys.extend(self.structure.prime.iter().map(String::as_str));
         keys.extend([HARPNUM, WAVELNTH].into_iter().filter(|key| self.structure.has(key)));
         keys.extend(self.noaa);
-        // It says whether a record has an image at all.
+        // QUALITY says whether a record has an image at all.
         keys.extend(Some(QUALITY).filter(|key| self.structure.has(key)));
         keys.extend(self.table().flatten().map(String::as_str));
         let mut seen = Vec::with_capacity(keys.len());

@@ -93,7 +93,7 @@ impl RecordFiles<'_> {
         let at = facts.at;
         let query = answer.query(at).map_or_else(|| self.columns.query(self.question, at), str::to_owned);
         let stem = self.columns.stem(self.question, at);
-        // They stand in every file of the record.
+        // Every file of the record has these names in it.
         if let Some(long) = [&query, &stem].into_iter().find(|name| name.len() > LONGEST) {
             let start: String = long.chars().take(40).collect();
             let why = format!("record {at}: its name `{}...` is longer than {LONGEST} bytes", escape(&start));

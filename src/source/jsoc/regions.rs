@@ -4,7 +4,7 @@
 //! records of the patches found, which tell the first slot and the last. For the first question one record in sixty is enough:
 //! `@` is a condition on the slot's number (`drms_names.c:2197-2206`).
 //!
-//! What it does not do: keep what is found; the lock does.
+//! It does not keep what it finds; the lock does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ impl JsocSource {
         }
         let mut harps: BTreeSet<i64> = holders.values().flatten().copied().collect();
         harps.extend(wanted.iter().filter_map(|number| harp_of(*number)));
-        // That a patch is there shows in its records alone.
+        // Only its records show that a patch exists.
         let needs_records = with_windows || wanted.iter().any(|number| harp_of(*number).is_some());
         let mut windows = BTreeMap::new();
         let harps: Vec<i64> = harps.into_iter().filter(|_| needs_records).collect();

@@ -4,7 +4,7 @@
 //! of the one before (`update_sharp_keys.c`). What lies in a slot of a storage unit never changes, so that the unit, the slot
 //! and the file's name stand for its bytes; the partition of the disks before them (`/SUM58`) may change.
 //!
-//! What it does not do: look at sizes or bytes.
+//! Sizes and bytes are not compared.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,6 @@
 //! What `jsoc_info` answers to `rs_list`: columns, each with a value for every record, as texts or numbers.
 //!
-//! Source: `AjaxJsocConnect` of JSOC's wiki, and `jsoc_info` of its public code. What it does not do: judge the values.
+//! Source: `AjaxJsocConnect` of JSOC's wiki, and `jsoc_info` of its public code.
 
 use std::fmt;
 
@@ -74,7 +74,7 @@ impl RecordList {
             Some(count) => count,
             None => match columns().next() {
                 Some(column) => column.len(),
-                // Nothing says that there is nothing.
+                // The response does not say that there are no records.
                 None => return Err(malformed("neither a `count` nor a keyword")),
             },
         };
@@ -86,7 +86,7 @@ impl RecordList {
             let why = format!("`recinfo` names {} records, where {count} are stated", self.recinfo.len());
             return Err(malformed(&why));
         }
-        // Of no records there are no columns either.
+        // Without records there are no columns.
         if count > 0 && self.keywords.is_empty() {
             return Err(malformed("records without a keyword"));
         }
@@ -138,7 +138,7 @@ pub(super) fn accepted(status: Option<&Loose>, error: Option<&Loose>) -> Result<
         Some(code) => {
             let words = error.map(|error| error.0.trim()).filter(|words| !words.is_empty());
             let words = words.map_or_else(|| format!("status {code}, and no word of why"), said);
-            // A question that was cut short there may be answered tomorrow.
+            // A query that was cut off there may be answered tomorrow.
             let busy = ["timeout", "canceling statement", "could not connect", "too many connections"];
             let is_busy = code < 0 || busy.iter().any(|sign| words.contains(sign));
             let class = if is_busy { Class::ServerError } else { Class::SourceRefused };

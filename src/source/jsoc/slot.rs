@@ -1,7 +1,7 @@
 //! Times as JSOC writes and takes them, and the grid that a cadence means.
 //!
 //! A day of this source is one of TAI, but some series write their slots in UTC (`2011-02-15T00:00:13Z`): those are the
-//! same instants. What it does not do: guess the scale of a label that names none.
+//! same instants. The scale of a label that names none is never guessed.
 
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _};
 
@@ -10,7 +10,7 @@ use crate::fits::name;
 
 /// The instant that JSOC's text means, as a TAI label.
 pub(super) fn time(text: &str) -> Option<NaiveDateTime> {
-    // Further off no calendar of ours can count.
+    // chrono cannot represent years further away.
     let is_near = |time: &NaiveDateTime| time.year().abs() < 10_000;
     let utc = || {
         let is_utc = text.ends_with('Z') || text.ends_with("_UTC");

@@ -45,7 +45,7 @@ pub(super) fn found<'a>(path: &'a str, storage: Storage<'_>) -> Result<StoragePa
     match path {
         // The folder alone: the record names no file of the segment.
         _ if path.starts_with('/') && path.ends_with('/') => Ok(StoragePath::Nothing),
-        // JSOC names a place all the same where the disks have let the file go.
+        // JSOC gives a path even for files that are no longer on its disks.
         _ if path.starts_with('/') && storage.online != "N" => Ok(StoragePath::File(path)),
         "NoDataFile" | "BadSegLink" | MISSING => Ok(StoragePath::Nothing),
         // Whether the other record's storage unit was removed for good, this answer does not tell.

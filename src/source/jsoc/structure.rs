@@ -1,6 +1,4 @@
 //! What a series consists of, as `series_struct` tells: prime keys, keywords, segments, and where it begins.
-//!
-//! What it does not do: ask for it.
 
 use chrono::{NaiveDateTime, TimeDelta};
 use serde::Deserialize;

@@ -34,7 +34,7 @@ pub(super) fn keyword_table(
     let columns = columns(answer, question)?;
     let (series, quality) = (question.series.name.as_str(), answer.known(QUALITY));
     let row = |kept: &WantedRecord| KeywordRow {
-        // Of one length, so that they sort as numbers.
+        // Padded to one length, so that they sort as numbers.
         record: format!("{:020}", kept.recnum),
         time: kept.time,
         instant: kept.instant,
@@ -75,7 +75,7 @@ pub(super) fn value(column: &Told, at: usize) -> Option<Cow<'_, str>> {
     if value == MISSING && OTHER_BITS.contains(&column.name.0.as_str()) {
         return Some(Cow::Owned(NO_IMAGE.to_string()));
     }
-    // Of a number with a fraction NaN is what is missing, by DRMS's own definition.
+    // DRMS defines NaN as the missing value of floating-point keywords.
     let is_nan = value.trim_start_matches('-').eq_ignore_ascii_case("nan");
     if value == NO_KEYWORD || value == MISSING || value.starts_with(NO_TIME) || is_nan {
         return None;

@@ -1,6 +1,6 @@
 //! JSON as JSOC writes it, made JSON: Latin-1, and control characters as they are within strings.
 //!
-//! What it does not do: mend anything else. What is no JSON then is malformed.
+//! Nothing else is repaired: what is no JSON then is malformed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::source::read_capped::{excerpt, expect_json, first_byte, malformed, no
 pub(super) fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
     let text = mended(answer);
     expect_json(text.as_bytes(), "{}")?;
-    // The form would be read from a list as well.
+    // serde would accept a JSON array in place of an object.
     if first_byte(answer) != Some(b'{') {
         return Err(malformed(&format!("no object in JSON (near `{}`)", excerpt(text.as_bytes(), 0))));
     }

@@ -1,8 +1,8 @@
 //! MEDOC at IAS: records of `SITools2` datasets, counted first and then read page by page.
 //!
-//! The protocol is that of `SITools2` (`DataSetExplorerResource`, `DBRecordSetRepresentation`) and of MEDOC's own Python
-//! client, pySitools2. A service whose database fails within a page ends the page as if it were whole, so no page is
-//! believed: rows must be as many as were counted, and no record may come again. What it does not do: ask for the files.
+//! The protocol is that of `SITools2` (`DataSetExplorerResource`, `DBRecordSetRepresentation`) and of MEDOC's own
+//! Python client, pySitools2. A service whose database fails within a page ends the page as if it were whole, so no
+//! page is believed: rows must be as many as were counted, and no record may come again.
 
 mod page;
 mod query;

@@ -1,6 +1,6 @@
 //! The service's answers as they stand: a count, a page of rows, a folder's items.
 //!
-//! `SITools2` writes numbers as text as well as bare, and leaves out what is null. What it does not do: judge a row.
+//! `SITools2` writes numbers as text as well as bare, and leaves out what is null.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,6 +1,4 @@
 //! The questions about a day: how many records, and which ones from a row on.
-//!
-//! What it does not do: ask them.
 
 use chrono::{NaiveDateTime, Timelike as _};
 use url::Url;
@@ -47,7 +45,7 @@ impl DatasetQuery {
             let all: Vec<String> = wavelengths.iter().map(ToString::to_string).collect();
             conditions.push(format!("LISTBOXMULTIPLE|wavelnth|{}", all.join("|")));
         }
-        // The manifest has made sure that it is one of them.
+        // The manifest was checked for this.
         let asked = series.filters.cadence.map(|cadence| cadence.as_secs());
         let word = MEDOC_CADENCES.iter().find(|(seconds, _)| Some(*seconds) == asked);
         conditions.extend(word.map(|(_, word)| format!("CADENCE|mask_cadence|{word}")));

@@ -1,6 +1,6 @@
 //! Records of a day: which are asked for, and the files of each.
 //!
-//! What it does not do: ask for anything. It says which item listings are needed, and is given them.
+//! It says which item listings are needed, and is given them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -112,7 +112,7 @@ pub(super) struct MedocRecords<'a> {
 
 impl<'a> MedocRecords<'a> {
     pub(super) fn of(series: &'a Series, day: &'a Day, places: UrlScope<'a>) -> MedocRecords<'a> {
-        // Of the others it is not known how far apart their slots are.
+        // The spacing of the others' slots is not known.
         let grid = series.name.starts_with("hmi.").then(|| TaiGrid::for_series(&series.name));
         let cadence = series.filters.cadence.map(|asked| i64::try_from(asked.as_secs()).unwrap_or(i64::MAX));
         let (off_cadence, kept) = (OffCadence::of("records"), BTreeMap::new());
@@ -233,7 +233,7 @@ impl<'a> MedocRecords<'a> {
         }
         let wanted = self.wanted(&looked_at)?;
         for record in std::mem::take(&mut self.kept).into_values() {
-            // What was looked at is known; the others should have what is asked for.
+            // Those that were looked at are known; the others should have what was requested.
             let own = looked_at.remove(&record.recnum);
             let is_there = |segment: &String| record.is_held && own.as_ref().is_none_or(|own| own.contains(segment));
             let due = wanted.as_ref().or(own.as_ref()).cloned().unwrap_or_default();

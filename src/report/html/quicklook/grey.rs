@@ -1,6 +1,4 @@
 //! Values to greys, robust against a few wild ones, and the greys to a PNG.
-//!
-//! What it does not do: read files.
 
 use super::Picture;
 use super::image::Small;
@@ -39,7 +37,7 @@ fn grey(value: f32, low: f32, high: f32) -> u8 {
         return 0;
     }
     let (value, low, high) = (f64::from(value), f64::from(low), f64::from(high));
-    // Where all is alike, nothing is bright or dark.
+    // An image of one value has no bright or dark pixels.
     let share = if high > low { (value - low) / (high - low) } else { 0.5 };
     (share.clamp(0.0, 1.0) * 255.0).round() as u8
 }

@@ -1,7 +1,7 @@
 //! The first image of a FITS file, made small while it is read.
 //!
 //! Pixels, whole or in tiles of Rice or GZIP, are decoded by `fitsio_pure`, with BZERO, BSCALE, BLANK and quantised
-//! floats. What it does not do: read what is too large to hold, or open tiles that could become so.
+//! floats. It does not read what is too large to hold, and does not open tiles that could become so.
 
 use std::io::Read as _;
 use std::path::Path;

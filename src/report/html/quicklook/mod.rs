@@ -1,6 +1,6 @@
 //! Quick looks: one small grey-scale picture of a day's FITS images, so that a person sees that the data are the Sun.
 //!
-//! What it does not do: judge an image, or turn it: its first row is at the bottom, as FITS has it.
+//! An image is not turned: its first row is at the bottom, as FITS has it.
 
 mod grey;
 mod image;

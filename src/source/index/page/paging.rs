@@ -44,7 +44,7 @@ impl FolderPage {
         };
         let is_next = |target: Url| is_other(&target) && !is_of_another_day(&target, date);
         let next = self.next.iter().find(|href| within(url, href).is_some_and(is_next));
-        // More of the folder is no file in it.
+        // A link to the next page is not a file of the folder.
         let is_more = |target: Url| is_same_folder(url, &target) && !is_of_another_day(&target, date);
         let more = || self.more.iter().find(|href| within(url, href).is_some_and(is_more));
         next.or_else(more)
@@ -77,7 +77,7 @@ fn numbered<'l>(links: &'l [Link], url: &Url) -> Option<&'l str> {
                 return Some(href);
             }
             match value.parse::<u64>() {
-                // A round number is rather one of entries.
+                // A round number is more likely a number of entries.
                 Ok(year)
                     if matches!(&*name, "start" | "from")
                         && i32::try_from(year).is_ok_and(is_year)

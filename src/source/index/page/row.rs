@@ -1,6 +1,6 @@
 //! What a listing says of a file beside its link: the version of the file, where it tells a time of day.
 //!
-//! What it does not do: read dates. Servers write them in many forms and zones, and only equal texts are taken for one version.
+//! Dates are not parsed: servers write them in many forms and zones, and only equal texts are taken for one version.
 
 use super::CELL;
 

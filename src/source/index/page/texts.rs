@@ -220,7 +220,7 @@ pub(super) fn is_sentence(text: &str) -> bool {
 fn is_common(text: &str) -> bool {
     let lower = text.to_lowercase();
     if counts_files(&lower) {
-        // There are some, and none is linked.
+        // The page names files, and links to none of them.
         return false;
     }
     is_made_by(&lower) || is_signature(&lower) || words(text).all(|word| is_common_word(&word))

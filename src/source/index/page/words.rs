@@ -1,6 +1,4 @@
 //! What the words of a page say against it: that a service failed, or that it lists a part of its folder.
-//!
-//! What it does not do: look at links, or at what stands beside those to files.
 
 use super::paging::{Where, counts_a_part};
 
@@ -57,7 +55,7 @@ fn script(text: &str) -> Option<Kind> {
     if has("fatal error:") || has("parse error:") || (has("warning:") && reads_folder) {
         return Some(Kind::Failed);
     }
-    // A list may be whole though a script warns beside it.
+    // A listing may be complete although a script printed a warning beside it.
     let warns = ["warning:", "notice:", "deprecated:"].into_iter().any(has) && text.contains(['/', '\\']);
     warns.then_some(Kind::Error)
 }
@@ -97,7 +95,7 @@ fn is_part(text: &str, place: Where) -> bool {
 }
 
 fn heads_an_error(text: &str) -> bool {
-    // What stands in a path is the name of a folder.
+    // A word within a path is the name of a folder.
     let plain = text.split(' ').filter(|word| !word.contains('/'));
     let words: Vec<&str> = plain.map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation())).collect();
     let text = format!(" {} ", words.join(" "));

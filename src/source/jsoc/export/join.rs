@@ -60,7 +60,7 @@ pub(super) fn join(
             one.get_or_insert((ordered, rows.first().and_then(|made| made.row.warning.as_deref())));
             continue;
         }
-        // What a record keeps stays as it is: where an order lies is gone in a week.
+        // The path in a record stays as it is: the folder of an order is deleted after a week.
         let path = listed_file(ordered, &rows)?;
         if let Some((path, other)) = path.and_then(|path| Some((path, of_path.insert(path, ordered)?))) {
             return Err(refused(&format!(

@@ -1,7 +1,7 @@
 //! Files that JSOC's export system makes: days folded into orders, one order at a time, each known again after a restart.
 //!
-//! An order's number is in the journal of each of its days before it is asked after. An order that was cut off before its
-//! number was told is given again word for word, which JSOC knows for the same one. What it does not do: list records.
+//! An order's number is in the journal of each of its days before it is asked after. An order that was cut off before
+//! its number was told is given again word for word, which JSOC knows for the same one.
 
 mod by_record;
 mod file_name;
@@ -157,12 +157,12 @@ impl Desk {
                 biased;
                 answer = &mut answered => match answer {
                     Ok(delivered) => break delivered?,
-                    // Whoever had taken the day along was stopped: it comes again.
+                    // The task that was to order this day was stopped: the day is queued again.
                     Err(_) => continue,
                 },
                 turn = self.turn.lock() => turn,
             };
-            // Days that are being listed may be wanted in the same order.
+            // Days that are still being listed may go into the same order.
             drop(self.listing.write().await);
             if let Some(failure) = self.given_up.get() {
                 let message = format!("nothing more is ordered in this run: {}", failure.message);
@@ -172,7 +172,7 @@ impl Desk {
             if !batch.is_empty() {
                 let answers = self.serve_each(question, &batch, self.end_of(&batch)).await;
                 for (waiting, delivered) in batch.into_iter().zip(answers) {
-                    // A day that was stopped meanwhile wants nothing any more.
+                    // A day that was stopped in the meantime needs nothing any more.
                     let _ = waiting.answer.send(delivered);
                 }
             }
@@ -181,11 +181,11 @@ impl Desk {
                 break delivered?;
             }
         };
-        // What is here is not ordered wherever records are ordered by their numbers.
+        // Files that are here are not ordered again where records are ordered by number.
         let mut wanted = (*names).clone();
         wanted.retain(|key, _| !here.contains(key));
         join::join(files, window, &wanted, &delivered, &self.counter.base).inspect_err(|_| {
-            // What was left out is ordered anew, and not asked after for ever.
+            // Files that the order left out are ordered again, instead of asking about them for ever.
             if let Err(failure) = memory.keep("") {
                 tracing::warn!(%failure, "an order's number is not forgotten");
             }
@@ -331,7 +331,7 @@ impl Desk {
             forget(stretch.window, batch)?;
         }
         match ended? {
-            // It is given again, once; where an earlier run gave it, it has been by now.
+            // It is placed again once; an order of an earlier run has been placed again by now.
             Ended::Gone(_) if stretch.id.is_none() => self.order(&set, question, kept, end).await,
             ended => Ok(ended),
         }

@@ -1,6 +1,6 @@
 //! One order: given to the export system, and asked after until it is done.
 //!
-//! Waiting holds no connection. What it does not do: fold or cut orders, or keep their numbers.
+//! Waiting holds no connection.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ impl Counter {
                 }
                 Reply::Offline(words) => return Ok(OrderPlaced::Ended(Ended::Offline(words))),
                 Reply::Refused(words) if refused => return Err(about(set, no(&words))),
-                // Now and then one that is refused passes the second time.
+                // JSOC sometimes accepts on the second attempt what it refused on the first.
                 Reply::Refused(_) => {
                     refused = true;
                     waits.wait(None).await;
@@ -185,7 +185,7 @@ impl Counter {
     async fn ask(&self, url: &Url) -> Result<Reply, Failure> {
         let mut response = self.client.get_listing(url).await.map_err(not_too_long)?;
         let answer = read_capped::whole(&mut response, read_capped::CAP).await?;
-        // What JSOC says goes into the log, too.
+        // JSOC's own words go into the log, too.
         let reply = Reply::read(&answer).map(|reply| reply.in_words(|words| self.client.veil(words)));
         let reply = reply.map_err(|failure| self.client.veiled(read_capped::about(shown(url), failure)))?;
         // The journal keeps the number.
@@ -205,7 +205,7 @@ impl Counter {
 
     fn order(&self, set: &str, question: &RecordQuery<'_>) -> Url {
         let Export { email, protocol, method, process } = &self.export;
-        // What is to be made cannot be had at once.
+        // Processing takes time: such an order is never ready at once.
         let method = if *protocol == Protocol::Fits { Method::Url } else { *method };
         let requester = email.split('@').next().unwrap_or_default();
         let mut url = below(&self.base, FETCH);

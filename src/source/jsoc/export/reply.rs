@@ -1,7 +1,6 @@
 //! What `jsoc_fetch` answers: how an order stands, and where its files are.
 //!
-//! Source: `AjaxJsocConnect` of JSOC's wiki, and `jsoc_fetch` of its public code. What it does not do: decide what comes
-//! next.
+//! Source: `AjaxJsocConnect` of JSOC's wiki, and `jsoc_fetch` of its public code.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The stretches of time that orders are for: what days remember of them, what is left, and how one is cut in two.
-//!
-//! What it does not do: order anything.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +56,7 @@ fn written(all: &[OrderRange]) -> String {
     }
     let kept =
         |OrderRange { window, id }: &OrderRange| KeptOrder { from: window.start, to: window.end, id: id.clone() };
-    // It is made of plain texts: nothing in it can fail to be written.
+    // Plain strings always serialise.
     serde_json::to_string(&all.iter().map(kept).collect::<Vec<_>>()).unwrap_or_default()
 }
 
@@ -78,7 +76,7 @@ pub(super) fn cover(whole: Window, remembered: Vec<OrderRange>) -> Vec<OrderRang
     for stretch in by_start.into_values() {
         let Window { start, end } = stretch.window;
         let is_passed = end <= at || start >= whole.end;
-        // One that begins among what another covers already would bring files twice.
+        // An order that starts within another would deliver files twice.
         let overlaps = start < at && at > whole.start;
         if is_passed || overlaps {
             continue;
@@ -150,10 +148,10 @@ mod tests {
         let one = order(days(15, 16), Some("JSOC_1"));
         let all = cover(days(14, 18), vec![one.clone(), one.clone()]);
         assert_eq!(all, [order(days(14, 15), None), one, order(days(16, 18), None)]);
-        // An order for more days than are left of it.
+        // An order for more days than are left to do.
         let wide = order(days(12, 16), Some("JSOC_2"));
         assert_eq!(cover(days(15, 17), vec![wide.clone()]), [wide, order(days(16, 17), None)]);
-        // One that was cut in two.
+        // An order that was cut in two.
         let (half, whole) = (order(days(14, 15), Some("JSOC_4")), order(days(14, 16), None));
         assert_eq!(cover(days(14, 16), vec![whole, half.clone()]), [half, order(days(15, 16), None)]);
         let elsewhere = order(days(20, 21), Some("JSOC_3"));
