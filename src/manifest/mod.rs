@@ -32,6 +32,7 @@ mod syntax;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod time_span;
 pub(crate) mod units;
 mod variable;
 mod warnings;

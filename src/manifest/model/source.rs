@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::super::path_pattern::Timed;
-use super::super::units::span;
+use super::super::time_span::span;
 use super::Credentials;
 use crate::day::Scale;
 use crate::untrusted::escape;
