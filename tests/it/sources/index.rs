@@ -477,7 +477,7 @@ fn another_pattern_of_names_in_one_folder_asks_for_no_file_that_is_here() {
     let files: Vec<(&str, u32)> = paths.iter().map(String::as_str).zip(1..).collect();
     let server = serving(&files);
     let lab = Lab::new();
-    let asked = || server.requests().iter().filter(|request| request.path.ends_with(".fits")).count();
+    let asked = || server.requests().iter().filter(|request| request.path.contains(".fits")).count();
     for (pattern, names, requests) in
         [("*_%H.fits", 3, 3), ("a_%H.fits", 2, 3), ("?_%H.fits", 3, 3), ("b_%H.fits", 1, 3)]
     {
