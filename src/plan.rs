@@ -11,19 +11,19 @@ use crate::digest::Digest;
 use crate::manifest::{Manifest, Region, Series, SeriesId, suggest_word};
 
 mod change;
+mod day_standing;
 mod json;
 mod pins;
 mod records;
 mod selection;
-mod standing;
 
 pub use change::Change;
 use change::SeriesQueries;
+pub use day_standing::{DayStanding, Done, EqualDays, PlannedDay, ToDoReason};
 pub use json::{Outlook, PlanJson};
 pub use pins::{Bond, Pin, Pins, Unpinned, Why};
 pub use records::{DayRecords, DayStatus, DaySummary, Finality};
 pub use selection::{Selection, TypedRange};
-pub use standing::{DayStanding, Done, EqualDays, PlannedDay, ToDoReason};
 
 /// What a job has to do, by series in the manifest's order and by date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub fn plan<R: DayRecords>(
             .iter()
             .map(|series| format!("{} has {}", series.id, shown(series.range, series.scale)))
             .collect();
-        let message = format!("no day of the job lies in the range `{stretch}`");
+        let message = format!("the job has no days in the range `{stretch}`");
         return Err(PlanError::new(message, ranges.join("; ")).into());
     }
     Ok(plan)

@@ -17,7 +17,7 @@ use rustix::fs::{self, Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::day::digest_of;
-use super::regular::kind_of;
+use super::regular_file::kind_of;
 use super::safe_dir::Tree;
 use super::{Archive, DayHeader, DayRecord, Error, FileLine};
 use crate::digest::Digest;

@@ -1,6 +1,6 @@
 //! One day being worked on: locked, journalled, published file by file, and sealed.
 
-mod corrupt_files;
+mod corrupt_downloads;
 mod open;
 mod owned;
 mod path_obstacles;
@@ -27,9 +27,9 @@ use retired::RetiredFiles;
 pub(super) use retired::path_of as retired_lines_of;
 pub use seal::{Retired, SealAs};
 
-use super::journal::{Journal, JournalEntry, Spoilt};
+use super::journal::{CorruptDownload, Journal, JournalEntry};
 use super::record::{DayRecord, FileLine, RecordState};
-use super::regular::{kind_of, open_at};
+use super::regular_file::{kind_of, open_at};
 use super::safe_dir::split;
 use super::staged_file::Stamp;
 use super::{Archive, Error, MissingSlotReasons, PartialFile, RelativePath, Staged};
@@ -115,7 +115,7 @@ pub struct DayWork {
     /// What the source keeps.
     remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
-    spoilt: BTreeMap<String, Spoilt>,
+    spoilt: BTreeMap<String, CorruptDownload>,
 }
 
 impl Archive {

@@ -3,7 +3,7 @@
 //! It is only ever appended to. Each line has a check. A line that a crash has cut, or that was edited, ends the reading;
 //! what it named, and what those after it did, is fetched again.
 
-mod corrupt_file;
+mod corrupt_download;
 mod line_checksum;
 mod replay;
 
@@ -18,13 +18,13 @@ use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-pub use corrupt_file::Spoilt;
+pub use corrupt_download::CorruptDownload;
 use line_checksum::Chain;
 use replay::ReplayFor;
 pub(super) use replay::{JournalFile, JournalledAs, Replay, Worth};
 
 use super::fsync::boot_id;
-use super::regular::{is_no_file, must_be_regular};
+use super::regular_file::{is_no_file, must_be_regular};
 use super::safe_dir::Tree;
 use super::spec_family::SpecFamily;
 use super::{Archive, Error, FileLine, MissingSlotReasons};
@@ -78,7 +78,7 @@ pub(super) enum JournalEntry {
     /// Files were not to be had at this instant, past settle, and nothing showed that their host was well.
     Doubted { at: DateTime<Utc> },
     /// This file arrived corrupt, perhaps already at its source.
-    Spoilt(Box<Spoilt>),
+    Spoilt(Box<CorruptDownload>),
     /// The listing held files: that it was empty before says nothing any more.
     Listed {},
     /// What the source keeps of this day, for the same question: the last one counts.

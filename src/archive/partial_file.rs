@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::fsync::boot_id;
 use super::record::line;
-use super::regular::{must_be_regular, open_at};
+use super::regular_file::{must_be_regular, open_at};
 use super::remove::remove_at;
 use super::safe_dir::Tree;
 use super::staged_file::{Staged, link};

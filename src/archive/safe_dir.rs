@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::error::ENTER_ROOT;
 use super::file_id::FileId;
-use super::regular;
+use super::regular_file;
 use super::{Error, STATE};
 
 /// The root's directory tree.
@@ -148,7 +148,7 @@ impl Tree {
     }
 
     fn not_entered(&self, relative: &str, e: Errno) -> Error {
-        let what = || self.glance(relative).map_or("no folder", regular::kind_of);
+        let what = || self.glance(relative).map_or("no folder", regular_file::kind_of);
         let why = match e {
             Errno::LOOP | Errno::NOTDIR => io::Error::new(
                 io::ErrorKind::NotADirectory,
@@ -210,7 +210,7 @@ impl Tree {
                 None => return Ok(None),
             },
         };
-        regular::open_at(&dir, name).map_err(|e| Error::storage("read", self.path(relative), e))
+        regular_file::open_at(&dir, name).map_err(|e| Error::storage("read", self.path(relative), e))
     }
 
     /// The bytes of a file of the archive's own state; `None` where there is none.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::{self, ClaimedPath};
 use super::layout::{can_give, folded, keeps_days_apart};
 use super::record::line;
-use super::regular::must_be_regular;
+use super::regular_file::must_be_regular;
 use super::safe_dir::Tree;
 use super::{Archive, Error, NotLocked, STATE, lock};
 use crate::digest::Digest;

@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive = args.archive.archive.as_deref();
     let Some(job) = load_manifest::load(&args.job, Secrets::NotNeeded, archive, shell) else { return Ok(Exit::Usage) };
     if args.selection.is_everything() {
-        return Err(CliError::new(Exit::Usage, "nothing says which days are to be forgotten")
+        return Err(CliError::new(Exit::Usage, "no days are selected")
             .hint("name them with `--range A..B`, `--series ID` or both")
             .into());
     }
@@ -112,7 +112,7 @@ fn must_be_there(job: &Manifest) -> Result<()> {
     if Reader::open(root)?.has_state()? {
         return Ok(());
     }
-    let message = format!("no archive is there: `{}`", escape(&root.to_string_lossy()));
+    let message = format!("no archive at `{}`", escape(&root.to_string_lossy()));
     let hint =
         "a disk may have to be mounted first; `--archive` names another one; git takes lines out of a lock alone";
     Err(CliError::new(Exit::Storage, message).hint(hint).into())

@@ -133,7 +133,7 @@ impl NetrcWords<'_> {
                 other => word.push(other),
             }
         }
-        Err("a quote that is not closed")
+        Err("a quoted string that is not terminated")
     }
 
     /// A macro ends with an empty line.

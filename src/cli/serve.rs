@@ -151,7 +151,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> CliError {
     let (exit, why, hint) = match error.kind() {
         ErrorKind::AddrInUse => {
             let hint = "take another `--port`; `--port 0` takes any free one";
-            (Exit::Later, "another program has the port".to_owned(), hint)
+            (Exit::Later, "the address is already in use".to_owned(), hint)
         }
         ErrorKind::AddrNotAvailable => {
             let hint = "`--host` takes an address of this machine, such as `127.0.0.1` or `0.0.0.0`";

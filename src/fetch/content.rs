@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use std::mem;
 
 use super::error_page::{self, PageBody, Start};
+use super::file_end::{self, Tail};
 use super::packed::{self, Decoded, Decoder};
-use super::trailer::{self, Tail};
 use super::{magic, stated_length, tar};
 use crate::failure::Class;
 use crate::fits::{self, Fault};
@@ -178,7 +178,7 @@ impl Packed {
     fn new(format: packed::Compression, content: &ContentCheck) -> Packed {
         let name = format.name_within(&content.name);
         let content = ContentCheck {
-            // What begins as FITS is checked; of what the name alone calls so, see `Within::finish`.
+            // What begins as FITS is checked; of what the name alone calls so, see `Decompressed::finish`.
             format: StreamFormat::Unknown(Vec::new()),
             name: name.to_owned(),
             verify: content.verify,
@@ -273,7 +273,7 @@ impl Decompressed {
             let message = "what its name calls a FITS file does not begin with `SIMPLE  =`".to_owned();
             return Err(Fault { class: Class::Magic, message });
         }
-        let end = || trailer::objection(name, head, &self.tail, self.length).map(str::to_owned);
+        let end = || file_end::objection(name, head, &self.tail, self.length).map(str::to_owned);
         let cut = stated_length::objection(head, self.length).or_else(end);
         let (proof, _) = self.content.finish()?;
         if let Some(message) = cut {

@@ -8,6 +8,7 @@ mod content;
 pub mod content_disposition;
 mod embedded;
 mod error_page;
+mod file_end;
 mod generated;
 pub mod local_copy;
 mod magic;
@@ -22,7 +23,6 @@ mod stored_encoding;
 mod tar;
 #[cfg(test)]
 mod tests;
-mod trailer;
 mod validators;
 mod verify;
 mod writer;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::content::{ContentCheck, FormatProof};
 use super::error_page::{self, PageBody, Start};
+use super::file_end::Tail;
 use super::stated_digest::{StatedDigest, StatedDigests};
-use super::trailer::Tail;
-use super::{SLOW, magic, stated_length, trailer};
+use super::{SLOW, file_end, magic, stated_length};
 use crate::archive::Staged;
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
@@ -109,7 +109,7 @@ impl Checks {
             return Err(failed(Class::Magic, "its first bytes are not those of its type"));
         }
         let is_cut = || {
-            let end = trailer::objection(&name, &head, &tail, length).map(str::to_owned);
+            let end = file_end::objection(&name, &head, &tail, length).map(str::to_owned);
             stated_length::objection(&head, length).or(end)
         };
         if let Some(why) = verify.magic.then(is_cut).flatten() {

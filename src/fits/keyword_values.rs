@@ -8,7 +8,7 @@ use std::str::FromStr;
 use fitsio_pure::value::Value as Parsed;
 
 use super::Fault;
-use super::headers::statements;
+use super::all_headers::statements;
 
 /// The name of a keyword: 1 to 8 of `A-Z`, `0-9`, `_` and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

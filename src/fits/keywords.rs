@@ -7,8 +7,8 @@ use std::io::{Read, Seek};
 use fitsio_pure::value::Value;
 
 use super::Fault;
-use super::headers::statements;
-use super::observed::Times;
+use super::all_headers::statements;
+use super::observation_time::Times;
 
 /// What the headers of a file say; of a keyword in several HDUs the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

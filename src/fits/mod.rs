@@ -3,18 +3,18 @@
 //! [`FitsCheck`] reads a file once, while it streams by; [`Keywords`] and [`values`] read headers alone, and [`FileIdentity`] adds
 //! what the name tells. What it does not do: decode pixels, or repair anything.
 
+mod all_headers;
 mod cards;
 mod check;
 mod checksum;
 mod digests;
 mod embed;
 mod header;
-mod headers;
 mod identity;
 mod keyword_values;
 mod keywords;
 pub mod name;
-mod observed;
+mod observation_time;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +25,7 @@ pub use embed::embed;
 pub use identity::FileIdentity;
 pub use keyword_values::{KeywordName, KeywordValue, stated_keywords, values};
 pub use keywords::Keywords;
-pub use observed::Times;
+pub use observation_time::Times;
 
 use crate::failure::{Class, Failure};
 

@@ -126,8 +126,7 @@ impl CredentialsReader<'_> {
         let password = basic.password.required("password", at, hint, self.findings);
         let user = user.and_then(|(at, user)| {
             let name = self.report_wrong(at, variable::replace(&user.0, |name| self.value(name)))?;
-            let wrong =
-                Wrong::new("a user's name with a `:`, which cannot be sent").hint("is the password in it, too?");
+            let wrong = Wrong::new("a user name cannot contain `:`").hint("is the password in it, too?");
             self.report_wrong(at, if name.contains(':') { Err(wrong) } else { Ok(name) })
         });
         let password = password.and_then(|(at, password)| self.secret(at, &password.0, |_| Ok(())));
@@ -163,7 +162,7 @@ impl CredentialsReader<'_> {
         let text = text.reveal().unwrap_or_default();
         let read = || {
             if !text.contains("${") {
-                return Err(Wrong::new("a secret in the file itself, which is kept in git").hint(
+                return Err(Wrong::new("a secret written in the manifest, which is kept in git").hint(
                     "write `\"${SUNHAUL_...}\"` and set that variable; treat the secret as lost if it was shared",
                 ));
             }
@@ -210,7 +209,7 @@ fn header(text: &str) -> Result<HeaderName, Wrong> {
         .map_err(|_| Wrong::new("no name of an HTTP header").hint("a name such as `X-Api-Key`"))?;
     if NOT_YOURS.contains(&name.as_str()) || name.as_str().starts_with("if-") {
         return Err(Wrong::new(format!("the header `{name}` is not for a manifest to set"))
-            .hint("`headers` is for what opens the door, such as `X-Api-Key`, `Authorization` or `Cookie`"));
+            .hint("`headers` is for authentication, such as `X-Api-Key`, `Authorization` or `Cookie`"));
     }
     Ok(name)
 }
@@ -300,7 +299,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_at_its_place_and_no_secret_with_it() {
         for (credentials, said) in [
-            ("bearer: abc123", "a secret in the file itself"),
+            ("bearer: abc123", "a secret written in the manifest"),
             ("bearer: [abc123]", "expected a single value, found a list"),
             ("bearer: \"${SUNHAUL_UNSET}\"", "the variable `SUNHAUL_UNSET` is not set"),
             ("bearer: \"${SUNHAUL_EMPTY}\"", "the variable `SUNHAUL_EMPTY` is empty"),
@@ -308,13 +307,13 @@ mod tests {
             ("bearer: \"${SUNHAUL_SPACE}\"", "a token with a space"),
             ("bearer: \"${SECRET}\"", "`SECRET` is no variable for credentials"),
             ("bearer: \"${SUNHAUL_KEY\"", "a `${` without its `}`"),
-            ("bearer: 123456", "a secret in the file itself"),
-            ("basic: { user: jane, password: abc123 }", "a secret in the file itself"),
+            ("bearer: 123456", "a secret written in the manifest"),
+            ("basic: { user: jane, password: abc123 }", "a secret written in the manifest"),
             ("basic: { user: jane, passwort: abc123 }", "unknown key `passwort`"),
             ("basic: \"jane:abc123\"", "expected a mapping (`key: value` lines), found the text `***`"),
-            ("basic: { user: \"ja:ne\", password: \"${SUNHAUL_KEY}\" }", "a user's name with a `:`"),
+            ("basic: { user: \"ja:ne\", password: \"${SUNHAUL_KEY}\" }", "a user name cannot contain `:`"),
             ("headers: \"X-Api-Key: abc123\"", "found the text `***`"),
-            ("headers: { X-Api-Key: abc123 }", "a secret in the file itself"),
+            ("headers: { X-Api-Key: abc123 }", "a secret written in the manifest"),
             ("headers: { X-Api-Key: \"${SUNHAUL_WIDE}\" }", "cannot be part of an HTTP header"),
             ("headers: { X-Api-Key: \"${SUNHAUL_LINE}\" }", "holds a line break"),
             ("headers: { X-Api-Key: \"abc123\\r\\n${SUNHAUL_KEY}\" }", "a control character"),

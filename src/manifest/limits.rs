@@ -28,7 +28,7 @@ pub(super) fn read(
         && text.0.trim().is_empty()
     {
         findings.push(
-            Finding::new(at, "an empty agreement").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
+            Finding::new(at, "`agreed_with` is empty").hint("say with whom, and when: `agreed_with: \"name, date\"`"),
         );
     }
     let all: Vec<SourceHost> = sources.iter().flat_map(|(_, spec)| places(spec)).collect();
@@ -45,7 +45,7 @@ pub(super) fn read(
         lines.dedup();
         lines.join(", ")
     };
-    let hint = "lower it, or ask the host's people first and write `agreed_with: \"name, date\"` beside it";
+    let hint = "lower it, or ask its operator first and write `agreed_with: \"name, date\"` beside it";
     if let Some((at, rate)) = form.requests.given()
         && presets.iter().all(|(_, preset)| host_presets::is_above(rate.0, preset.requests))
     {

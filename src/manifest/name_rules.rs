@@ -137,7 +137,7 @@ pub(super) fn base_url(text: &str) -> Result<Url, Wrong> {
     if !matches!(scheme, "http" | "https") {
         return Err(match lower.split_once("://") {
             Some((scheme, _)) => {
-                Wrong::new(format!("`{}:` is not spoken here", escape(scheme))).hint("only http and https URLs work")
+                Wrong::new(format!("unsupported URL scheme `{}`", escape(scheme))).hint("only http and https URLs work")
             }
             None => Wrong::new("a URL without `http://` or `https://`").hint(HINT),
         });

@@ -98,7 +98,7 @@ impl Timed {
     /// Reads the name of a file.
     pub(crate) fn name(text: &str) -> Result<Timed, Wrong> {
         if text.contains('/') {
-            return Err(Wrong::new("a name with a `/`").hint("folders go into `path`"));
+            return Err(Wrong::new("a name cannot contain `/`").hint("folders go into `path`"));
         }
         Timed::parse(text, Holds::Wildcards)
     }

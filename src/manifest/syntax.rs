@@ -28,7 +28,7 @@ pub(super) fn explain_syntax_error(kind: &ErrorKind, line: &str) -> (String, &'s
             let message = format!("`{}` cannot begin a value", escape(&character.to_string()));
             (message, "put the text in quotes")
         }
-        ErrorKind::UnclosedQuotedScalar => known("a quote that is not closed", "close it on the same line"),
+        ErrorKind::UnclosedQuotedScalar => known("a quoted string that is not terminated", "close it on the same line"),
         _ if begins_with_variable(line) => known(
             "text that begins with `{`, which YAML takes for a mapping",
             "put it in quotes, such as `layout: \"{series}/{date:%Y/%m/%d}/{file}\"`",

@@ -30,7 +30,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
         "h" => 3600,
         "d" => 86_400,
         "" if digits > 0 => {
-            let hint = format!("say the unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`");
+            let hint = format!("add a unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`");
             return Err(Wrong::new("a duration without a unit").hint(hint));
         }
         _ => {
@@ -261,7 +261,7 @@ fn date(text: &str) -> Result<NaiveDate, Wrong> {
     }
     NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
         let last = (28..=31).rev().find(|day| NaiveDate::from_ymd_opt(year, month, *day).is_some());
-        let wrong = Wrong::new(format!("{year:04}-{month:02}-{day:02} is not in the calendar"));
+        let wrong = Wrong::new(format!("{year:04}-{month:02}-{day:02} is not a valid date"));
         match last {
             Some(last) => wrong.hint(format!("the last day of that month is {year:04}-{month:02}-{last:02}")),
             None => wrong.hint("months go from 01 to 12"),

@@ -31,7 +31,7 @@ pub(super) fn status(status: StatusCode, url: &Url, wait: Option<Duration>) -> F
         410 => (Class::NotFound, "the server says the file was removed permanently"),
         400 | 422 => (Class::SourceRefused, "the server refuses the question"),
         204 | 205 => (Class::UnexpectedStatus, "the server says there is no content"),
-        _ => (Class::UnexpectedStatus, "makes no sense for this request"),
+        _ => (Class::UnexpectedStatus, "is not expected for this request"),
     };
     let when = wait.map(|wait| format!(" (in {} s)", wait.as_secs())).unwrap_or_default();
     let message = format!("{}: {}: {why}{when}", shown(url), status.as_u16());
@@ -48,7 +48,7 @@ pub(super) fn before_headers(error: &reqwest::Error, url: &Url) -> Failure {
         let ask = if reason.contains("InvalidContentType") {
             "does it speak https at this port, or http?"
         } else {
-            "is the service up and the way to it open?"
+            "is the service running and reachable?"
         };
         let why = if error.is_timeout() { "no connection within the time allowed".into() } else { reason };
         return failure(Class::Unreachable, url, &format!("cannot connect: {why}; {ask}"));

@@ -21,9 +21,7 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Source => {
-                f.write_str("the source, its paths or the series were others: all of it is fetched again")
-            }
+            Change::Source => f.write_str("the source or the series changed: everything is fetched again"),
             Change::Keys(keys) => f.write_str(&keys.join("; ")),
             Change::Unknown => {
                 f.write_str("requested something else before: the segments, other filters, layout or window changed")

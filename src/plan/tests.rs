@@ -257,7 +257,7 @@ fn selections_of_nothing_are_explained() {
     };
     assert_eq!(said(&["c"], None), "the job `job` has no series `c` | did you mean `a`?");
     assert_eq!(said(&["magnetograms"], None), "the job `job` has no series `magnetograms` | it has: a, b");
-    assert!(said(&[], Some("2016-01-01..")).starts_with("no day of the job lies in the range `2016-01-01..` | a has"));
+    assert!(said(&[], Some("2016-01-01..")).starts_with("the job has no days in the range `2016-01-01..` | a has"));
 }
 
 #[test]

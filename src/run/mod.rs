@@ -5,6 +5,7 @@
 mod blocking;
 pub mod budget;
 mod day;
+mod day_queue;
 pub mod event;
 mod file_address;
 mod import;
@@ -12,7 +13,6 @@ mod redirects;
 mod reopen;
 mod repeated_failure;
 mod scheduler;
-mod todo;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +41,8 @@ use event::{DayId, DayState, Event, Observer};
 use redirects::Redirects;
 use repeated_failure::RepeatedFailure;
 
+pub use day_queue::{Backlog, How, Todo};
 pub use import::index::ImportFolder;
-pub use todo::{Backlog, How, Todo};
 
 /// What to run, and what it runs with.
 pub struct RunOrder {

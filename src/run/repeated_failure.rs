@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::NaiveDate;
 
+use super::day_queue::SamplePlace;
 use super::event::{DayDone, DayState};
-use super::todo::SamplePlace;
 use crate::failure::{Class, Failure, without_address};
 use crate::untrusted::with_numbers_alike;
 

@@ -12,9 +12,9 @@ use tracing::Instrument as _;
 
 use super::budget::Spent;
 use super::day::{self, DayEnd};
+use super::day_queue::SamplePlace;
 use super::event::{DayDone, DayId, Event};
 use super::repeated_failure::NextDayToStart;
-use super::todo::SamplePlace;
 use super::{Backlog, RunContext, RunOutcome, Todo, reopen};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;

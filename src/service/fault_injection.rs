@@ -90,11 +90,11 @@ impl Faults {
             }
             match odd.trim().parse::<f64>() {
                 Ok(odd) if (0.0..=1.0).contains(&odd) => odds.push((name, *fault, odd)),
-                _ => return Err(format!("`{name}={}`: odds are a number from 0 to 1", escape(odd.trim()))),
+                _ => return Err(format!("`{name}={}`: a probability is a number from 0 to 1", escape(odd.trim()))),
             }
         }
         if odds.iter().map(|(.., odd)| odd).sum::<f64>() > 1.0 + f64::EPSILON {
-            return Err("the odds are more than 1 together".to_owned());
+            return Err("the probabilities add up to more than 1".to_owned());
         }
         Ok(Faults { seed, odds, met: Mutex::default() })
     }
@@ -241,10 +241,10 @@ mod tests {
         let wrong = |spec| Faults::parse(spec, 0).unwrap_err();
         assert_eq!(wrong("trunkate=0.2"), "there is no fault `trunkate`");
         assert_eq!(wrong("stall"), "`stall` is no FAULT=ODDS");
-        assert_eq!(wrong("stall=2"), "`stall=2`: odds are a number from 0 to 1");
-        assert_eq!(wrong("stall=NaN"), "`stall=NaN`: odds are a number from 0 to 1");
+        assert_eq!(wrong("stall=2"), "`stall=2`: a probability is a number from 0 to 1");
+        assert_eq!(wrong("stall=NaN"), "`stall=NaN`: a probability is a number from 0 to 1");
         assert_eq!(wrong("stall=.1,stall=.1"), "`stall` appears twice");
-        assert_eq!(wrong("stall=0.6,reset=0.6"), "the odds are more than 1 together");
+        assert_eq!(wrong("stall=0.6,reset=0.6"), "the probabilities add up to more than 1");
     }
 
     #[test]

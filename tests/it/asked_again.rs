@@ -85,7 +85,7 @@ fn it_is_asked_for_again_after_1_2_4_8_16_30_30_days() {
     }
     CLOCK.store(last + 1, Ordering::SeqCst);
     let told = fails(&lab, &server, now).message;
-    assert!(told.contains("so it was 8 times from 2016-01-01 00:00 UTC to 2016-04-01 00:00 UTC"), "{told}");
+    assert!(told.contains("same result 8 times from 2016-01-01 00:00 UTC to 2016-04-01 00:00 UTC"), "{told}");
     assert!(told.contains("requested again from 2016-05-01 00:00 UTC on"), "{told}");
 }
 
@@ -102,7 +102,7 @@ fn a_clock_that_went_backwards_puts_nothing_off() {
     CLOCK.store(BEGIN + 3600, Ordering::SeqCst);
     let failure = fails(&lab, &server, now);
     assert_eq!(failure.attempts, 0);
-    assert!(failure.message.contains("so it was on 2016-01-01 00:00 UTC"), "{}", failure.message);
+    assert!(failure.message.contains("same result on 2016-01-01 00:00 UTC"), "{}", failure.message);
     assert_eq!(asked(&server), 2);
 }
 
@@ -119,7 +119,7 @@ fn report(lab: &Lab) -> Value {
 fn the_next_run_fails_at_once_with_the_same_class_and_says_how_to_ask() {
     let (lab, server) = start([damaged(), honest()]);
     assert_eq!(report(&lab)["failures"][0]["attempts"], 1);
-    let told = lab.run().status(1).stderr_has("so it was on 20").done().stderr;
+    let told = lab.run().status(1).stderr_has("same result on 20").done().stderr;
     let last =
         told.lines().rfind(|line| line.contains("only their source can correct these files")).unwrap_or_default();
     assert!(last.ends_with(" --retry-failed"), "{told}");

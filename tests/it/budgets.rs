@@ -199,7 +199,7 @@ fn a_second_look_that_would_come_too_late_is_left_to_the_next_run() {
 fn a_budget_that_is_none_is_told() {
     let lab = Lab::new();
     for (wrong, told) in [
-        (["--max-time", "50"], "a duration without a unit\nhint: say the unit: `50s`, `50m`"),
+        (["--max-time", "50"], "a duration without a unit\nhint: add a unit: `50s`, `50m`"),
         (["--max-bytes", "20"], "`20` is no number of bytes\nhint: write a number and B, kB, MB"),
         (["--max-files", "0"], "no number of files\nhint: write 1 or more"),
     ] {

@@ -94,7 +94,7 @@ fn days_without_a_record_are_told_and_what_there_is_is_written() {
     lab.write("job.yaml", Job::at(&server.url()).range("2015-12-11", "2099-01-01").yaml());
     lab.sunhaul(&["export", "job.yaml", "--format", "csv", "--range", "2098-01-01.."])
         .status(2)
-        .stderr_has("no day of the job lies in the range `2098-01-01..`")
+        .stderr_has("the job has no days in the range `2098-01-01..`")
         .done();
 }
 

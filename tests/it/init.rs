@@ -56,10 +56,10 @@ fn it_goes_among_the_jobs_or_where_it_is_told_and_replaces_nothing() {
     init("jobs/two.yml").stderr_has("wrote jobs/two.yml").done();
     assert!(text(&lab, "jobs/two.yml").contains("\nname: \"two\"\n"));
     lab.write("jobs/mine.yaml", "mine");
-    init("mine").status(2).stderr_has("`jobs/mine.yaml` is there already, and stays as it is").done();
+    init("mine").status(2).stderr_has("`jobs/mine.yaml` already exists; it was not overwritten").done();
     assert_eq!(text(&lab, "jobs/mine.yaml"), "mine");
     std::os::unix::fs::symlink("nowhere.yaml", lab.path("jobs/link.yaml")).expect("a link");
-    init("link").status(2).stderr_has("is there already").done();
+    init("link").status(2).stderr_has("already exists").done();
     init("nowhere/three").status(2).stderr_has("its folder does not exist").done();
 }
 

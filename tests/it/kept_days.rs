@@ -48,7 +48,7 @@ fn a_frozen_run_elsewhere_has_days_left_behind_as_they_were_asked_for() {
         lab.on_a_new_machine();
         lab.report_with(&[held], 0);
         assert_eq!((lab.proved("data"), lab.read("job.lock")), (files.clone(), lock.clone()), "{held}");
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
     }
 }
 
@@ -186,7 +186,7 @@ fn forget_leaves_what_is_not_its_own() {
     assert!(lab.days("data").is_empty());
 
     for (args, says) in [
-        (&[][..], "nothing says which days are to be forgotten"),
+        (&[][..], "no days are selected"),
         (&["--range", "2020-01-01..2020-02-01"], "neither the archive nor the lock has any of these days"),
         (&["--series", "../x"], "`../x` is no id of a series"),
         (&["--series", "none"], "neither the archive nor the lock"),
@@ -214,7 +214,7 @@ fn forget_is_refused_where_the_archive_is_missing_or_another_job_has_the_series(
     assert_eq!(lab.proved("data"), before);
     lab.write("other.yaml", other.replace("{ name: sharp_720s }", "{ name: sharp_720s, as: another }"));
     std::fs::rename(lab.path("data"), lab.path("elsewhere")).expect("a folder");
-    forget().status(5).stderr_has("no archive is there: `data`").done();
+    forget().status(5).stderr_has("no archive at `data`").done();
     assert_eq!(lab.read("job.lock"), locks);
     std::fs::rename(lab.path("elsewhere"), lab.path("data")).expect("a folder");
     forget().chatty().done();

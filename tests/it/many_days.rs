@@ -67,7 +67,7 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
     within(&lab, 300, "lock job.yaml").stderr_has("3,313,512 days of the job are still to do").done();
     within(&lab, 300, "export job.yaml --format csv").status(1).stderr_has("no day of `lab` has a record").done();
     within(&lab, 300, "status job.yaml").done();
-    within(&lab, 300, "verify job.yaml").status(1).stderr_has("no archive is there").done();
+    within(&lab, 300, "verify job.yaml").status(1).stderr_has("no archive at").done();
 }
 
 #[test]

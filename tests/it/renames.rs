@@ -83,7 +83,7 @@ fn a_changed_layout_renames_and_asks_for_no_file() {
         assert!(retired(&lab).is_empty(), "{:?}", retired(&lab));
         let lock = String::from_utf8(lab.read("job.lock")).expect("text");
         assert!(now.keys().all(|path| lock.contains(&format!("\"path\":\"{path}\""))), "{lock}");
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
         lab.run().stderr_has("nothing to do").done();
         // What an answer said of a file is still known.
         assert!(lab.day("data", "sharp_720s", DAYS[0]).files.iter().all(|file| file.get("etag").is_some()));
@@ -105,7 +105,7 @@ fn a_changed_cadence_and_layout_rename_what_stays_and_retire_the_rest() {
     assert_eq!(files(&report), only("renamed", stays), "{report:#}");
     assert!((1..all).contains(&stays), "{stays} of {all}");
     assert_eq!(lab.proved("data").len() as u64, stays);
-    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
 }
 
 #[test]

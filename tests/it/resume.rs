@@ -89,7 +89,7 @@ fn d_08_an_interrupted_run_ends_with_130_and_the_same_command_goes_on() {
         assert_eq!(lab.json("report.json")["run"]["exit_code"], 130);
         assert_eq!(lab.files("data").len(), 1, "nothing half has a final name");
         let sealed = (identity(&lab, FIRST_DAY), identity(&lab, FIRST_FILE));
-        let told = "2015-12-12  started: not finished, no file is whole yet";
+        let told = "2015-12-12  started: not finished, no file is complete yet";
         lab.sunhaul(&["plan", "job.yaml"]).stdout_has(told).done();
         let told = "2015-12-12  0 files so far, 0 B";
         lab.sunhaul(&["status", "job.yaml"]).stdout_has("started").stdout_has(told).done();

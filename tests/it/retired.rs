@@ -53,7 +53,7 @@ fn a_filter_that_is_widened_again_takes_its_files_back() {
         assert_eq!(lab.proved("data"), before);
         assert!(lab.tree("data/.sunhaul/work/retired").is_empty());
         assert!(lab.tree("data/.sunhaul/work/retired_lines").is_empty());
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
         ask(&lab, "12h");
         lab.report(0);
     }
@@ -131,7 +131,7 @@ fn a_lock_that_is_checked_out_again_takes_back_what_it_has() {
             assert_eq!(lab.tree(RETIRED).len(), 1, "the other one");
         }
         assert_eq!(server.requests_for(FILE).len(), asked, "nothing was asked for");
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
     }
 }
 

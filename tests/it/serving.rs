@@ -119,7 +119,7 @@ fn a_port_in_use_is_told_and_may_be_free_later() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = other.local_addr().expect("an address").port().to_string();
     let call = lab.sunhaul(&["serve", "--embedded", "--port", &port]).status(4);
-    call.stderr_has("another program has the port").stderr_has("hint: take another `--port`").done();
+    call.stderr_has("the address is already in use").stderr_has("hint: take another `--port`").done();
 }
 
 #[test]

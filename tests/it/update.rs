@@ -145,7 +145,7 @@ fn a_dry_run_says_by_what_it_compared_and_nothing_of_what_it_did_not() {
     let server = service([1, 2, 3]);
     let lab = locked_lab(&server);
     let dry = |more: &[&str]| lab.sunhaul(&[&["update", "job.yaml", "--dry-run"], more].concat()).chatty();
-    dry(&[]).stdout("3 days compared: no file came or went; 3 files: 3 not compared\n").done();
+    dry(&[]).stdout("3 days compared: no files added or removed; 3 files: 3 not compared\n").done();
     let sampled = "3 days compared: nothing changed; 3 files fetched and hashed; 3 files: compared 3 by hash\n";
     dry(&["--sample", "100%"]).stdout(sampled).done();
 }
@@ -196,12 +196,12 @@ fn a_day_that_an_update_left_half_done_is_restored_as_locked_and_nobody_is_asked
     let words = "unfinished sharp_720s 2015-12-11: the lock has it, and it has no record\n";
     lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has(words).stderr_has("`sunhaul run` finishes days").done();
     lab.sunhaul(&["verify", "job.yaml"]).status(1).chatty().stdout_has("hashed: 1 unfinished day\n").done();
-    lab.sunhaul(&["verify", "job.yaml", "--range", "2015-12-12.."]).stdout_has("all is right").done();
+    lab.sunhaul(&["verify", "job.yaml", "--range", "2015-12-12.."]).stdout_has("no problems found").done();
     let asked = later.requests().len();
     let report = lab.report(0);
     assert_eq!((&report["totals"]["files"]["restored"], later.requests().len()), (&1.into(), asked), "{report:#}");
     assert_eq!(lab.proved("data"), before);
-    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").done();
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").done();
     // What came of the later version is not lost: it is taken back with the lock that has it.
     add(&later, 11, "200000", 4);
     update(&lab, &[], 0);
@@ -237,8 +237,8 @@ fn what_cannot_be_updated_is_told() {
         (&["--range", "2016-01-01..2016-01-02"][..], "the lock has none of these days"),
         (&["--series", "sharp_72s"], "did you mean `sharp_720s`?"),
         (&["--sample", "5%"], "--dry-run"),
-        (&["--dry-run", "--sample", "0%"], "this is no share"),
-        (&["--dry-run", "--sample", "lots"], "this is no share"),
+        (&["--dry-run", "--sample", "0%"], "this is not a share"),
+        (&["--dry-run", "--sample", "lots"], "this is not a share"),
     ] {
         lab.sunhaul(&[&["update", "job.yaml"], args].concat()).status(2).stderr_has(why).done();
     }
@@ -304,7 +304,7 @@ fn a_file_that_an_unfinished_repair_held_is_asked_for_again_like_any_other() {
     };
     replace(&damaged, "2015-12-12T20:00:00.799999Z", 5);
     lab.write(&format!("data/sharp_720s/2015/12/12/{damaged}.fits"), "damaged");
-    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(3).chatty().stdout_has("not whole yet").done();
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(3).chatty().stdout_has("not repaired yet").done();
     // Then the first one changes too, and stays as long as it was.
     replace(&kept, "2015-12-12T18:22:08.799999Z", 6);
     update(&lab, &[], 0);

@@ -70,7 +70,7 @@ fn renames_both(lab: &Lab, server: &Server, layout: &str) {
     assert_eq!(digests(now), digests(before), "{layout}");
     assert_eq!(requested(server), 2, "no file is requested again");
     assert!(lab.tree("data/.sunhaul/work").is_empty(), "{:?}", lab.tree("data/.sunhaul/work"));
-    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
     lab.run().stderr_has("nothing to do").done();
 }
 

@@ -52,7 +52,7 @@ fn flip(lab: &Lab, index: usize) {
 
 #[track_caller]
 fn all_is_right(lab: &Lab) {
-    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("3 files of 1 day").stdout_has("all is right").done();
+    lab.sunhaul(&["verify", "job.yaml"]).stdout_has("3 files of 1 day").stdout_has("no problems found").done();
 }
 
 /// What is found, as `what path`.
@@ -82,7 +82,7 @@ fn a_flipped_byte_is_found_repaired_with_one_request_and_gone() {
         .done();
     lab.sunhaul(&["verify", "job.yaml", "--repair"])
         .stdout_has(&format!("retired    {}", path(1)))
-        .stdout_has("1 file retired, 1 fetched, 1 day: whole again")
+        .stdout_has("1 file retired, 1 fetched, 1 day: repaired")
         .chatty()
         .done();
     assert_eq!([0, 1, 2].map(|index| asked(&server, index)), [1, 2, 1]);
@@ -162,13 +162,13 @@ fn extra_files_are_told_and_never_touched() {
     assert_eq!(findings(&lab, &[], 0), extra);
     assert_eq!(findings(&lab, &["--strict"], 1), extra);
     lab.sunhaul(&["verify", "job.yaml"])
-        .stdout_has(": all is right\n  2 files that no record names\n  4 files left by a system")
+        .stdout_has(": no problems found\n  2 files that no record names\n  4 files left by a system")
         .chatty()
         .done();
     assert_eq!(findings(&lab, &["--series", "sharp_720s"], 0), [""; 0], "a part of a job tells nothing of the rest");
     assert_eq!(findings(&lab, &["--repair"], 0), extra);
     flip(&lab, 0);
-    let said = lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("extra").stdout_has("whole again");
+    let said = lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("extra").stdout_has("repaired");
     said.stderr_has("extra files are left as they are").done();
     assert_eq!((lab.read("data/notes.txt"), asked(&server, 0)), (b"mine".to_vec(), 2));
 }
@@ -241,7 +241,7 @@ fn a_day_that_another_process_holds_is_not_repaired_now() {
         .done();
     assert_eq!(asked(&server, 0), 1);
     drop(held);
-    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("whole again").chatty().done();
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("repaired").chatty().done();
     all_is_right(&lab);
 }
 
@@ -365,7 +365,7 @@ fn where_no_archive_is_nothing_is_right_and_nothing_is_made() {
     let server = Server::start().expect_silence();
     let lab = Lab::new();
     lab.write("job.yaml", Job::at(&server.url()).yaml());
-    lab.sunhaul(&["verify", "job.yaml"]).status(1).stderr_has("no archive is there").done();
+    lab.sunhaul(&["verify", "job.yaml"]).status(1).stderr_has("no archive at").done();
     assert!(!lab.path("data").exists());
     lab.sunhaul(&["verify", "job.yaml", "--series", "x"]).status(2).stderr_has("no series `x`").done();
 }
@@ -390,9 +390,9 @@ fn a_changed_file_whose_record_was_lost_is_told_as_the_users_own_with_the_way_ou
     let hint = "move it away yourself, then run this with `--repair`";
     let verify = lab.sunhaul(&["verify", "job.yaml"]).status(1).stdout_has("; it was there before sunhaul");
     assert_eq!(verify.stderr_has(hint).done().stderr.matches("hint:").count(), 1);
-    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(1).stdout_has("not whole yet").stderr_has(hint).done();
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).status(1).stdout_has("not repaired yet").stderr_has(hint).done();
     fs::rename(lab.path(&place(1)), lab.path("mine.fits")).expect("moved away");
-    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("whole again").chatty().done();
+    lab.sunhaul(&["verify", "job.yaml", "--repair"]).stdout_has("repaired").chatty().done();
     assert_eq!(lab.proved("data"), before);
     all_is_right(&lab);
 }

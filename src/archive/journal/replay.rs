@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::line_checksum::Chain;
-use super::{FORMAT, JournalEntry, Spoilt};
+use super::{CorruptDownload, FORMAT, JournalEntry};
 use crate::archive::spec_family::SpecFamily;
 use crate::archive::{Error, FileLine, MissingSlotReasons, RecordState, RelativePath};
 use crate::digest::Digest;
@@ -29,7 +29,7 @@ pub(in crate::archive) struct Replay {
     /// When files were last not to be had, by a look for the same spec that nothing confirmed.
     pub(in crate::archive) doubted_at: Option<DateTime<Utc>>,
     /// Files that came wrong when they were last asked for as they are now, by key.
-    pub(in crate::archive) spoilt: BTreeMap<String, Spoilt>,
+    pub(in crate::archive) spoilt: BTreeMap<String, CorruptDownload>,
     /// What the day lacked when it was last listed for the same spec, where it failed.
     pub(in crate::archive) missing: Option<MissingSlotReasons>,
     /// What the source kept, for the same spec.

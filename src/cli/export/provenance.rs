@@ -42,7 +42,7 @@ fn made_any(report: &Report, days: &HashSet<(&str, NaiveDate)>) -> bool {
 fn run(report: Report) -> Option<CrateRun> {
     let Report { run, job, .. } = report;
     let result = match run.result {
-        RunResult::Running => "running (or died)",
+        RunResult::Running => "running or killed",
         RunResult::Complete => "complete",
         RunResult::Incomplete => "incomplete",
         RunResult::Interrupted => "interrupted",

@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         }
         Err(wrong) => {
             shell.screen.line(wrong.render(shell.screen.paint.0).trim_end());
-            return Err(CliError::new(Exit::Usage, "the manifest would be wrong, and is not written").into());
+            return Err(CliError::new(Exit::Usage, "the manifest would be invalid; nothing was written").into());
         }
     };
     let path = draft.place();
@@ -161,7 +161,7 @@ fn without_folder(path: &Path) -> CliError {
 
 fn is_there(path: &Path) -> CliError {
     let path = path.to_string_lossy();
-    CliError::new(Exit::Usage, format!("`{}` is there already, and stays as it is", escape(&path)))
+    CliError::new(Exit::Usage, format!("`{}` already exists; it was not overwritten", escape(&path)))
         .hint("give the job another name")
 }
 

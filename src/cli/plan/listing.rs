@@ -284,7 +284,7 @@ impl PlanListing {
         for host in hosts {
             let _ = writeln!(out, "{}{rest}", host.line());
         }
-        let _ = writeln!(out, "free where the archive is: {}", human::bytes(self.free_bytes));
+        let _ = writeln!(out, "free on the archive's filesystem: {}", human::bytes(self.free_bytes));
         let needed: u64 = self.days.iter().filter_map(|day| day.fetch_bytes).sum();
         if needed > self.free_bytes {
             let _ = writeln!(out, "not enough: {} more", human::bytes(needed - self.free_bytes));

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 pub(super) use super::facts::{DayFact, Fact};
 use super::failed::FailedDay;
-use super::thin::{ThinDay, thin_days};
+use super::thin_days::{ThinDay, thin_days};
 use crate::archive::{DayHeader, Error, RecordState, Started};
 use crate::cli::Result;
 use crate::day::{self, Window};

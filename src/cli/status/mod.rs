@@ -9,7 +9,7 @@ mod failed;
 mod page;
 mod regions;
 mod runs;
-mod thin;
+mod thin_days;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -39,7 +39,7 @@ impl PastRun {
     /// `2015-12-14 00:00:00Z  complete  3 days sealed, 30 files, 16.5 MiB in 4.2 s`
     pub(super) fn line(&self) -> String {
         let result = match self.result {
-            RunResult::Running => "running (or died)",
+            RunResult::Running => "running or killed",
             RunResult::Complete => "complete",
             RunResult::Incomplete => "incomplete",
             RunResult::Interrupted => "interrupted",
@@ -138,6 +138,6 @@ mod tests {
             last(&records, "december", 2).into_iter().map(|report| report.run.id[9..11].into()).collect();
         assert_eq!(ids, ["04", "03"]);
         assert!(last(&Reader::open(&runs).unwrap(), "december", 2).is_empty());
-        assert!(PastRun::new(&last(&records, "december", 2)[0]).line().contains("running (or died)"));
+        assert!(PastRun::new(&last(&records, "december", 2)[0]).line().contains("running or killed"));
     }
 }

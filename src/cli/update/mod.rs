@@ -74,7 +74,7 @@ pub(super) struct Args {
 
 /// `5%`, as a share of one.
 fn share(text: &str) -> std::result::Result<f64, &'static str> {
-    let wrong = "this is no share\nhint: write a percentage above 0 and up to 100, such as `5%`";
+    let wrong = "this is not a share\nhint: write a percentage above 0 and up to 100, such as `5%`";
     let percent: f64 = text.strip_suffix('%').unwrap_or(text).trim().parse().map_err(|_| wrong)?;
     if percent > 0.0 && percent <= 100.0 { Ok(percent / 100.0) } else { Err(wrong) }
 }

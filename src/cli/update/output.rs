@@ -251,7 +251,7 @@ impl UpdateResult {
         let alone = self.days.iter().filter(|day| day.change.digest.is_some()).count() as u64;
         let what = match (self.has_drifted(), alone) {
             // Some files were not compared, so they may have changed.
-            (false, _) if self.by.is_some_and(|by| by.nothing > 0) => "no file came or went".to_owned(),
+            (false, _) if self.by.is_some_and(|by| by.nothing > 0) => "no files added or removed".to_owned(),
             (false, _) => "nothing changed".to_owned(),
             (true, 0) if self.changed == 0 && self.by.is_some_and(|by| !by.says_what_changed()) => {
                 format!("{} added, {} removed", self.added, self.removed)

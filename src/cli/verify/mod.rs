@@ -44,7 +44,7 @@ use output::VerifyResult;
     after_help = "Examples:\n  sunhaul verify jobs/nightly.yaml\n  sunhaul verify jobs/nightly.yaml --repair\n  \
         sunhaul verify jobs/nightly.yaml --range today-30d.. --quick\n  \
         sunhaul verify jobs/nightly.yaml --json | jq -r '.findings[].path'\n\n\
-        Exit codes: 0 all is right, 1 something is not, 2 usage or manifest, 5 local storage; with --repair also 3 \
+        Exit codes: 0 no problems found, 1 something is wrong, 2 usage or manifest, 5 local storage; with --repair also 3 \
         when something came otherwise than the lock says, 4 when it could not be fetched for a temporary reason, and \
         130 interrupted."
 )]
@@ -77,7 +77,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     if args.reports.is_any() && !args.repair {
-        return Err(CliError::new(Exit::Usage, "only a run writes a report, and only `--repair` runs anything")
+        return Err(CliError::new(Exit::Usage, "a report needs `--repair`: only a run writes one")
             .hint("add `--repair`, or take what was found from `--json`")
             .into());
     }
@@ -141,8 +141,8 @@ fn must_have_archive(root: &Path) -> Result<()> {
         return Ok(());
     }
     let shown = root.to_string_lossy();
-    Err(CliError::new(Exit::Incomplete, format!("no archive is there: `{}`", escape(&shown)))
-        .hint("`sunhaul run` makes it; `--archive` names another one; a disk may have to be mounted first")
+    Err(CliError::new(Exit::Incomplete, format!("no archive at `{}`", escape(&shown)))
+        .hint("`sunhaul run` creates it; `--archive` names another one; a disk may have to be mounted first")
         .into())
 }
 

@@ -287,7 +287,7 @@ impl VerifyResult {
             human::bytes(*bytes),
             match (wrong.is_empty(), self.days.checked) {
                 (true, 0) => "nothing to check".to_owned(),
-                (true, _) => "all is right".to_owned(),
+                (true, _) => "no problems found".to_owned(),
                 (false, _) => wrong.join(", "),
             }
         );
@@ -312,7 +312,7 @@ impl VerifyResult {
     pub(super) fn render_repair(&self) -> String {
         let Some(repair) = &self.repair else { return String::new() };
         let Repair { retired, fetched, days, report, exit } = repair;
-        let end = if *exit == Exit::Complete { "whole again" } else { "not whole yet" };
+        let end = if *exit == Exit::Complete { "repaired" } else { "not repaired yet" };
         let mut out = String::new();
         for path in retired {
             let _ = writeln!(out, "retired    {}", escape(path));

@@ -4,7 +4,7 @@ mod messages;
 mod traces;
 
 use super::*;
-use crate::fetch::trailer::Tail;
+use crate::fetch::file_end::Tail;
 
 /// Whether a body is refused, which must not depend on how it is cut.
 fn refused(name: &str, content_type: &str, body: &[u8]) -> bool {

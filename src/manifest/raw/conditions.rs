@@ -124,7 +124,7 @@ fn condition(text: &str) -> Result<Condition, Wrong> {
         let (least, most) = (least.trim(), most.trim());
         return match (number(least), number(most)) {
             (Some(a), Some(b)) if a <= b => Ok(Condition::Within(least.to_owned(), most.to_owned())),
-            (Some(_), Some(_)) => Err(Wrong::new("a range whose end is below its start").hint("exchange the two")),
+            (Some(_), Some(_)) => Err(Wrong::new("a range whose end is below its start").hint("swap the two")),
             _ => Err(Wrong::new("no range of numbers").hint("write for example `\"-70..70\"`")),
         };
     }

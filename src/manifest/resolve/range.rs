@@ -125,7 +125,7 @@ impl Resolver<'_> {
             Finding::new(end_at, "an empty range: its end is its start")
                 .hint("the end is not in the range: for one day write the day after")
         } else {
-            Finding::new(end_at, "the end is before the start").hint("exchange the two, or correct one")
+            Finding::new(end_at, "the end is before the start").hint("swap the two, or correct one")
         };
         self.note(finding.also(start_at, "the start"));
         None

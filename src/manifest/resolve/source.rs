@@ -390,7 +390,7 @@ fn cadence_of(spec: &SourceSpec, asked: Duration, series: &str) -> Result<(), Wr
                 return Ok(());
             }
             let kept: Vec<String> = kept.into_iter().map(units::span).collect();
-            Err(Wrong::new("MEDOC keeps no records of this cadence").hint(format!("it keeps {}", kept.join(", "))))
+            Err(Wrong::new("MEDOC does not offer this cadence").hint(format!("it keeps {}", kept.join(", "))))
         }
         SourceSpec::Template(template) => {
             let own = template.cadence.as_secs();
@@ -426,7 +426,7 @@ fn divides_a_day(seconds: u64) -> Result<(), Wrong> {
     if 86_400u64.is_multiple_of(seconds.max(1)) {
         return Ok(());
     }
-    let wrong = Wrong::new("a day is no multiple of it: the times would move from day to day");
+    let wrong = Wrong::new("the cadence must divide a day evenly, or times would shift from day to day");
     Err(wrong.hint("such as `2m`, `12m`, `1h` or `1d`"))
 }
 

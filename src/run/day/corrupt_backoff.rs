@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::downloads::{Failures, MissingFile};
 use super::file_paths::FilePaths;
 use super::known_bad::KnownBad;
-use crate::archive::{self, DayWork, Spoilt};
+use crate::archive::{self, CorruptDownload, DayWork};
 use crate::failure::Failure;
 use crate::manifest::Verify;
 use crate::run::{RunContext, Todo};
@@ -72,12 +72,12 @@ pub(in crate::run) fn note(
         return Ok(failure);
     }
     let (at, checks) = ((run.now)(), checks(run.manifest.verify));
-    let is_same = |before: &&Spoilt| {
+    let is_same = |before: &&CorruptDownload| {
         let is_class = before.class == failure.class || (before.class.is_of_bytes() && failure.class.is_of_bytes());
         is_class && before.checks == checks && before.since <= at && !has_other_size(before, file)
     };
     let before = work.spoilt(&file.key).filter(is_same);
-    let spoilt = Spoilt {
+    let spoilt = CorruptDownload {
         key: file.key.clone(),
         path: path.map(str::to_owned),
         class: failure.class,
@@ -104,22 +104,22 @@ pub(in crate::run) fn note(
 }
 
 /// True when the listing tells another size than it did then: the source has another file.
-fn has_other_size(spoilt: &Spoilt, file: &RemoteFile) -> bool {
+fn has_other_size(spoilt: &CorruptDownload, file: &RemoteFile) -> bool {
     spoilt.listed.zip(file.bytes).is_some_and(|(then, now)| then != now)
 }
 
 /// When it is asked for again.
-fn due(spoilt: &Spoilt) -> DateTime<Utc> {
+fn due(spoilt: &CorruptDownload) -> DateTime<Utc> {
     let doubled = spoilt.times.saturating_sub(1).min(30);
     let days = (1i64 << doubled).min(LONGEST);
     spoilt.at.checked_add_signed(TimeDelta::days(days)).unwrap_or(spoilt.at)
 }
 
 /// The same failure, without an attempt.
-fn told_again(spoilt: &Spoilt, due: DateTime<Utc>, manifest: &Path) -> Failure {
+fn told_again(spoilt: &CorruptDownload, due: DateTime<Utc>, manifest: &Path) -> Failure {
     let so_far = match spoilt.times {
-        0 | 1 => format!("so it was on {}", shown(spoilt.at)),
-        times => format!("so it was {times} times from {} to {}", shown(spoilt.since), shown(spoilt.at)),
+        0 | 1 => format!("same result on {}", shown(spoilt.at)),
+        times => format!("same result {times} times from {} to {}", shown(spoilt.since), shown(spoilt.at)),
     };
     let message = format!("{}; {so_far}; {}", escape(&spoilt.message), put_off_until(due, manifest));
     Failure { status: spoilt.status, attempts: 0, ..Failure::new(spoilt.class, message) }
@@ -149,9 +149,9 @@ mod tests {
     use super::*;
     use crate::failure::Class;
 
-    fn failed(times: u32) -> Spoilt {
+    fn failed(times: u32) -> CorruptDownload {
         let at = "2026-01-01T12:00:00Z".parse().unwrap();
-        Spoilt {
+        CorruptDownload {
             key: "k".into(),
             path: None,
             class: Class::FitsChecksum,
@@ -175,7 +175,7 @@ mod tests {
         );
         // A journal that was edited by hand.
         assert_eq!(days(0), 1);
-        let late = Spoilt { at: DateTime::<Utc>::MAX_UTC, ..failed(9) };
+        let late = CorruptDownload { at: DateTime::<Utc>::MAX_UTC, ..failed(9) };
         assert_eq!(due(&late), late.at);
     }
 
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!((told.class, told.attempts), (Class::FitsChecksum, 0));
         assert_eq!(
             told.message,
-            "HDU 0: CHECKSUM is wrong; so it was 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it will be requested again from 2026-01-05 12:00 UTC on; hint: `sunhaul run jobs/a.yaml --retry-failed` asks now; where the \
+            "HDU 0: CHECKSUM is wrong; same result 3 times from 2025-12-29 12:00 UTC to 2026-01-01 12:00 UTC; it will be requested again from 2026-01-05 12:00 UTC on; hint: `sunhaul run jobs/a.yaml --retry-failed` asks now; where the \
              file is bad at its source, name it under `accept`, and its day is sealed without it"
         );
     }

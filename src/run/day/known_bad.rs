@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::NaiveDate;
 
 use super::file_paths::FilePaths;
-use crate::archive::{DayWork, FileLine, Spoilt};
+use crate::archive::{CorruptDownload, DayWork, FileLine};
 use crate::failure::Class;
 use crate::manifest::{Accept, Manifest};
 use crate::run::RunContext;
@@ -152,7 +152,12 @@ impl FailureProof {
 }
 
 /// What a failure of today shows, given how the file failed `before`.
-pub(super) fn proof(class: Class, host_is_well: bool, before: Option<&Spoilt>, today: NaiveDate) -> FailureProof {
+pub(super) fn proof(
+    class: Class,
+    host_is_well: bool,
+    before: Option<&CorruptDownload>,
+    today: NaiveDate,
+) -> FailureProof {
     let before = before.filter(|before| before.class == class);
     let is_repeated = before.is_some_and(|before| before.since.date_naive() < today);
     let host_was_well = host_is_well || before.is_some_and(|before| before.host_was_well);
@@ -218,7 +223,7 @@ mod tests {
 
     #[test]
     fn only_what_cannot_pass_shows_that_a_file_is_bad_at_its_source() {
-        let noted = |class: Class, on: &str, host_was_well: bool| Spoilt {
+        let noted = |class: Class, on: &str, host_was_well: bool| CorruptDownload {
             key: "k".into(),
             path: None,
             class,

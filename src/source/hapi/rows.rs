@@ -61,7 +61,8 @@ pub(super) fn read_rows<'a>(
         let wrong = |why: &str, at: &str| {
             read_capped::malformed(&format!("row {nth}: {why} (near `{}`)", read_capped::excerpt(at.as_bytes(), 0)))
         };
-        let (line, is_ended, after) = first_record(rest).ok_or_else(|| wrong("a quote that is not closed", rest))?;
+        let (line, is_ended, after) =
+            first_record(rest).ok_or_else(|| wrong("a quoted string that is not terminated", rest))?;
         rest = after;
         // RFC 4180 lets the last record go without one; but then a number that is cut looks like a whole one.
         if !is_ended {

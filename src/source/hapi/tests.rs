@@ -192,7 +192,7 @@ fn rows_that_cannot_be_right_are_told() {
     assert!(malformed(read("noon,1\n")).contains("`noon` is no time"));
     let back = read("2015-12-11T01:00:00Z,1\n2015-12-11T00:00:00Z,1\n").unwrap();
     assert!(table(&back).ends_with("2015-12-11T01:00:00Z,1\n2015-12-11T00:00:00Z,1\n"), "kept as they were sent");
-    assert!(malformed(read("2015-12-11T01:00:00Z,\"1\n")).contains("not closed"));
+    assert!(malformed(read("2015-12-11T01:00:00Z,\"1\n")).contains("not terminated"));
     let twice = read("2015-12-11T01:00:00Z,1\n2015-12-11T01:00:00Z,1\n").unwrap();
     assert_eq!((table(&twice).lines().count(), twice.duplicates), (2, 1));
     assert_eq!(read("").unwrap(), Listed::default(), "no data are no table");

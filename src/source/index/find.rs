@@ -107,7 +107,7 @@ impl<'a> DayFileSet<'a> {
             return fails(Class::SourceRefused, format!("{}, which `index` does not read; {to_do}", other.name()));
         }
         if !page.is_html {
-            return fails(Class::ListingMalformed, "no web page, where a directory listing is due".to_owned());
+            return fails(Class::ListingMalformed, "expected an HTML directory listing".to_owned());
         }
         if let Some(words) = page.says(Kind::Failed) {
             let why =

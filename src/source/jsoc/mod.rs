@@ -213,7 +213,7 @@ impl RecordQuery<'_> {
 /// Where nobody answers for JSOC's programs, there is no JSOC.
 fn known(failure: Failure) -> Failure {
     if failure.class == Class::NotFound {
-        return refused(&failure, "is this where JSOC is?");
+        return refused(&failure, "does `url` point to JSOC?");
     }
     not_too_long(failure)
 }

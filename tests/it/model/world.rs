@@ -57,6 +57,10 @@ pub(super) struct World {
     pub(super) damaged_files: BTreeSet<String>,
     /// Records that were damaged, with the digest of what they hold since then; `None` for no file.
     pub(super) damaged_records: BTreeMap<String, Option<Digest>>,
+    /// The names that each day's records have had.
+    pub(super) recorded_names: BTreeMap<(String, String), BTreeSet<String>>,
+    /// A repair, or a check of what is there, has been asked for: it keeps files that are no longer listed.
+    pub(super) was_repaired: bool,
     /// Links in place of folders, and how many steps each has left.
     pub(super) links: Vec<(PathBuf, usize)>,
     /// How many names were made up.
@@ -78,6 +82,8 @@ impl World {
             unclear: BTreeSet::new(),
             damaged_files: BTreeSet::new(),
             damaged_records: BTreeMap::new(),
+            recorded_names: BTreeMap::new(),
+            was_repaired: false,
             links: Vec::new(),
             made: 0,
         };

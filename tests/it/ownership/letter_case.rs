@@ -60,6 +60,6 @@ fn f_05_where_case_is_ignored_a_layout_that_changes_it_renames_the_files() {
         let files = ["00", "12"].map(|hour| format!("mnt/data/s/2015-12-11/{first}_f{hour}.dat\n"));
         assert_eq!(found, files.concat(), "each file once, and none in `retired`");
         let verified = ignoring_case(&lab, "\"$0\" verify job.yaml").stdout;
-        assert!(verified.contains("all is right"), "{verified}");
+        assert!(verified.contains("no problems found"), "{verified}");
     }
 }

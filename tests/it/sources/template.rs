@@ -341,7 +341,7 @@ fn other_cadences_wavelengths_and_segments_of_one_path_ask_for_no_file_that_is_h
         lab.report(0);
         let there = lab.proved("data");
         assert_eq!((there.len(), asked() - before), (files, more), "{cadence} {wavelengths}: {there:?}");
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").done();
     }
     of("8h", "[171]", "data");
     let words = "cadence 4h to 8h";

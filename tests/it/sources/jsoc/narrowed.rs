@@ -51,7 +51,7 @@ fn what_the_records_tell_is_not_asked_for_and_comes_to_the_same() {
         assert_eq!(lab.proved("data"), fresh.proved("data"), "{before} to {now}");
         assert_eq!(lab.day("data", "one", DAY), fresh.day("data", "one", DAY), "{before} to {now}");
         assert_eq!(rows(&lab), rows(&fresh), "{before} to {now}");
-        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("all is right").chatty().done();
+        lab.sunhaul(&["verify", "job.yaml"]).stdout_has("no problems found").chatty().done();
         lab.run().stderr_has("nothing to do").done();
     }
 }

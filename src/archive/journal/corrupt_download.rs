@@ -9,7 +9,7 @@ use crate::failure::Class;
 
 /// How a file failed, and how often. It lies in the journal of its day, and goes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spoilt {
+pub struct CorruptDownload {
     /// Its key within the day.
     pub key: String,
     /// Its path, where one is known.

@@ -2,12 +2,12 @@
 
 use super::DayWork;
 use crate::archive::Error;
-use crate::archive::journal::{JournalEntry, Spoilt};
+use crate::archive::journal::{CorruptDownload, JournalEntry};
 
 impl DayWork {
     /// How a file failed in the last go that asked for it as this one does.
     #[must_use]
-    pub fn spoilt(&self, key: &str) -> Option<&Spoilt> {
+    pub fn spoilt(&self, key: &str) -> Option<&CorruptDownload> {
         self.spoilt.get(key)
     }
 
@@ -15,7 +15,7 @@ impl DayWork {
     ///
     /// # Errors
     /// [`Error::Storage`].
-    pub fn note_spoilt(&self, spoilt: Spoilt) -> Result<(), Error> {
+    pub fn note_spoilt(&self, spoilt: CorruptDownload) -> Result<(), Error> {
         self.journal.append(&[JournalEntry::Spoilt(Box::new(spoilt))])
     }
 }

@@ -52,7 +52,7 @@ impl fmt::Display for ToDoReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ToDoReason::New => f.write_str("not fetched yet"),
-            ToDoReason::Started { files: 0 } => f.write_str("not finished, no file is whole yet"),
+            ToDoReason::Started { files: 0 } => f.write_str("not finished, no file is complete yet"),
             ToDoReason::Started { files: 1 } => f.write_str("not finished, 1 file is there"),
             ToDoReason::Started { files } => write!(f, "not finished, {files} files are there"),
             ToDoReason::Incomplete { missing: 1 } => f.write_str("not finished, 1 file of its record is missing"),
