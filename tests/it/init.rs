@@ -78,10 +78,10 @@ fn without_a_terminal_what_is_missing_is_told_and_nothing_is_written() {
         (&["init", "--source", "france"], "invalid value 'france'"),
         (
             &["init", "--source", "embedded", "--start", "2015-12-11", "--end", "2015-12-10"],
-            "the manifest would be wrong",
+            "the manifest would be invalid",
         ),
         (&["init", "../x y", "--source", "embedded"], "`x y` holds ` `"),
-        (&["init", "--source", "embedded", "--contact", "nobody"], "the manifest would be wrong"),
+        (&["init", "--source", "embedded", "--contact", "nobody"], "the manifest would be invalid"),
         (&["init", "--source", "hmi", "--url", "ftp://x", "--start", "today-3d", "--end", "today"], "http"),
     ] {
         lab.sunhaul(args).status(2).stderr_has(told).done();
@@ -109,7 +109,7 @@ fn segments_a_cadence_and_a_layout_are_written_for_the_kinds_that_have_them() {
         (["--layout", "{series}/{day}"], "layout"),
     ] {
         let call = lab.sunhaul(&[&index[..], &range, &wrong].concat()).status(2);
-        call.stderr_has("the manifest would be wrong").stderr_has(said).done();
+        call.stderr_has("the manifest would be invalid").stderr_has(said).done();
     }
     assert!(!lab.path("goes.yaml").exists());
 }

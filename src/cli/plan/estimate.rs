@@ -75,6 +75,11 @@ fn expected(
         match &days.standing {
             // There may be millions of them.
             DayStanding::ToDo(ToDoReason::New) => sum = sum.and(&locked.expected(days.window)),
+            // The lock has what was requested before.
+            DayStanding::ToDo(ToDoReason::Stale(_)) => {
+                let dates = days.window.days().filter(|day| !from_records.has(planned.series, day.date));
+                sum = sum.and(&ExpectedWork::unknown(dates.count() as u64));
+            }
             DayStanding::ToDo(_) => {
                 for day in days.window.days().filter(|day| !from_records.has(planned.series, day.date)) {
                     let have = match reader.header(&planned.id, day.date).ok().flatten() {
@@ -92,6 +97,12 @@ fn expected(
 }
 
 impl ExpectedWork {
+    /// Days of whose files nothing is known; with none of them, nothing is left to know.
+    fn unknown(days: u64) -> ExpectedWork {
+        let none = (days == 0).then_some(0);
+        ExpectedWork { days, files: none, bytes: none }
+    }
+
     fn and(&self, other: &ExpectedWork) -> ExpectedWork {
         let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
         ExpectedWork {
@@ -148,10 +159,11 @@ impl Estimate {
     /// As lines for people.
     pub(super) fn render(&self) -> String {
         let ExpectedWork { days, files, bytes } = self.expected;
+        let take = if days == 1 { "takes" } else { "take" };
         let days = human::count(days, "day");
         let mut out = match (files, bytes) {
             (Some(files), Some(bytes)) => format!(
-                "\nby the lock, {days} take about {} ({}); --list asks the sources\n",
+                "\nby the lock, {days} {take} about {} ({}); --list asks the sources\n",
                 human::count(files, "file"),
                 human::bytes(bytes)
             ),

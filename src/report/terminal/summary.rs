@@ -220,11 +220,11 @@ fn files(report: &Report) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    // A corrupt file may have arrived intact later, so it is not one of the parts.
+    // A file that was refused may have arrived intact later, so it is not one of the parts.
     let wrong = match files.quarantined {
         0 => String::new(),
-        1 => "; 1 arrived corrupt and is in quarantine".to_owned(),
-        wrong => format!("; {} arrived corrupt and are in quarantine", human::number(wrong)),
+        1 => "; 1 was refused and is in quarantine".to_owned(),
+        wrong => format!("; {} were refused and are in quarantine", human::number(wrong)),
     };
     format!("{} listed: {}{wrong}", human::count(files.listed, "file"), parts.join(", "))
 }

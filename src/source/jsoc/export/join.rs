@@ -82,8 +82,7 @@ pub(super) fn join(
     let words = warning.or_else(|| rows.iter().find_map(|row| row.warning.as_deref()));
     let words = words.map(|words| format!(" (JSOC warns: {})", escape(words))).unwrap_or_default();
     Err(refused(&format!(
-        "the export system left out {missing} files that are listed, such as `{}`{words}; the same command orders them \
-         again",
+        "the export system left out {missing} of the listed files, such as `{}`{words}; the same command orders them again",
         escape(&one.shown())
     )))
 }

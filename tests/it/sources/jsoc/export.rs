@@ -292,7 +292,7 @@ fn what_an_order_has_no_file_of_is_absent_and_what_it_leaves_out_is_told() {
     let left_out = lab(&job(""));
     let report = left_out.report(1);
     assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
-    let told = "left out 1 files that are listed, such as `hmi.sharp_cea_720s[377][2015.12.11_00:00:00_TAI]{Br}`";
+    let told = "left out 1 of the listed files, such as `hmi.sharp_cea_720s[377][2015.12.11_00:00:00_TAI]{Br}`";
     assert!(message(&report).contains(told), "{report:#}");
     fake.state().desk.lacks = None;
     left_out.report(0);

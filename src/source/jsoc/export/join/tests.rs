@@ -93,7 +93,7 @@ fn what_the_order_has_no_file_of_is_absent_and_what_contradicts_the_listing_fail
     assert_eq!(joined(Some("rot.2d"), Body::Remote, &[None]), Ok(None));
     assert_eq!(joined(None, Body::None, &[None]), Ok(None));
     assert_eq!(joined(None, Body::None, &[]), Ok(None));
-    assert!(joined(Some("rot.2d"), Body::Remote, &[]).unwrap_err().contains("left out 1 files"));
+    assert!(joined(Some("rot.2d"), Body::Remote, &[]).unwrap_err().contains("left out 1 of the listed files"));
     let offline = || Body::Offline("on tape".to_owned());
     for rows in [&[][..], &[None]] {
         assert_eq!(joined(None, offline(), rows), Ok(None));
@@ -127,7 +127,7 @@ fn files_that_are_made_are_told_apart_by_their_names() {
     assert_eq!(told_apart(&rows), both("Br.fits", "err.Br.fits"), "of a series that a program made");
     let left_out = told_apart(&[(RECORD, "Br.fits")]).unwrap_err();
     assert!(
-        left_out.contains("left out 1 files that are listed, such as `hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]{err}`"),
+        left_out.contains("left out 1 of the listed files, such as `hmi.v_sht_2drls[2024.09.19_00:00:00_TAI]{err}`"),
         "{left_out}"
     );
     let other = "hmi.v_sht_2drls[2024.09.20_00:00:00_TAI]";
@@ -152,8 +152,8 @@ fn what_a_program_makes_is_known_by_the_file_s_name_or_the_segment_s() {
     let both = image(&[(made, "image.fits"), (made, "image_lev1.fits")]).unwrap_err();
     assert!(both.contains("(2 in all)"), "{both}");
     let own = image(&[(RECORD, "image.fits")]).unwrap_err();
-    assert!(own.contains("left out 1 files"), "no program made it: {own}");
-    assert!(image(&[(made, "spikes.fits")]).unwrap_err().contains("left out 1 files"));
+    assert!(own.contains("left out 1 of the listed files"), "no program made it: {own}");
+    assert!(image(&[(made, "spikes.fits")]).unwrap_err().contains("left out 1 of the listed files"));
     // As-is files: the row names the segment, and the name is as ours ask for, or that on disk.
     let as_is = format!("{RECORD}{{image}}");
     assert_eq!(image(&[(as_is.as_str(), format!("{STEM}image.fits").as_str())]).as_deref(), Ok("image.fits"));
