@@ -236,7 +236,7 @@ fn a_day_that_another_process_holds_is_not_repaired_now() {
     flock(&held, FlockOperation::LockExclusive).expect("a lock");
     lab.sunhaul(&["verify", "job.yaml", "--repair"])
         .status(4)
-        .stdout_has("0 files retired, 0 fetched, 1 day: not whole yet")
+        .stdout_has("0 files retired, 0 fetched, 1 day: not repaired yet")
         .stderr_has("held")
         .done();
     assert_eq!(asked(&server, 0), 1);
