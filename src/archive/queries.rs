@@ -44,7 +44,8 @@ impl Archive {
         Ok(before)
     }
 
-    /// A spec of a series, with the sources that [`Archive::use_query`] was told of.
+    /// The spec of a series, with the sources of its earlier queries that have the same files, as [`Archive::use_query`] found
+    /// them.
     pub(super) fn spec_family(&self, series: &SeriesId, spec: Digest) -> SpecFamily {
         SpecFamily { spec, related: self.lock_related().get(series).cloned().unwrap_or_default() }
     }

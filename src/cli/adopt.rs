@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
     let archive_root = job.archive.root.to_string_lossy().into_owned();
     let ran = limits::runtime()?.block_on(async {
         let mut shared = CommandContext::new(files, args.ssh.net(), shell)?;
-        // A file that came wrong from upstream may be right in the imported folder.
+        // A file that arrived corrupt from upstream may be intact in the imported folder.
         let (then, retry_failed) = (Then::Add, true);
         let task = Task {
             job: Arc::new(job),

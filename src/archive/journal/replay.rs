@@ -152,31 +152,31 @@ struct Replaying<'a> {
     path: &'a Path,
     replay: Replay,
     fold: Fold,
-    /// Whose lines are being read.
-    begun: BegunBy,
+    /// The head that the lines being read follow.
+    head: LastHead,
     /// Why the day is not this job's to go on with.
     refused: Option<Error>,
 }
 
 /// What the last head says of the lines that follow it.
-struct BegunBy {
+struct LastHead {
     worth: Worth,
     /// It asked for the same.
     is_same: bool,
     same_boot: bool,
-    /// Another job, which asked for something else.
-    stranger: Option<String>,
+    /// Another job, which requested for something else.
+    other_job: Option<String>,
 }
 
 impl<'a> Replaying<'a> {
     fn new(asked_now: ReplayFor<'a>, boot_id: &'a str, path: &'a Path) -> Replaying<'a> {
-        let begun = BegunBy { worth: Worth::Nothing, is_same: false, same_boot: true, stranger: None };
+        let head = LastHead { worth: Worth::Nothing, is_same: false, same_boot: true, other_job: None };
         let (replay, fold) = (Replay::default(), Fold::default());
-        Replaying { asked_now, boot_id, path, replay, fold, begun, refused: None }
+        Replaying { asked_now, boot_id, path, replay, fold, head, refused: None }
     }
 
     fn take(&mut self, entry: JournalEntry, number: usize) -> Result<(), Error> {
-        let (replay, fold, is_same) = (&mut self.replay, &mut self.fold, self.begun.is_same);
+        let (replay, fold, is_same) = (&mut self.replay, &mut self.fold, self.head.is_same);
         match entry {
             JournalEntry::Journal { format, boot_id, spec, job, young, .. } => {
                 if format != FORMAT {
@@ -224,12 +224,12 @@ impl<'a> Replaying<'a> {
     fn begin(&mut self, same_boot: bool, spec: Digest, job: String, young: bool) {
         let asked_now = self.asked_now;
         let is_same = spec == asked_now.spec.spec;
-        let stranger = (!is_same && !job.is_empty() && job != asked_now.job).then_some(job);
+        let other_job = (!is_same && !job.is_empty() && job != asked_now.job).then_some(job);
         let listed = if young { RecordState::Provisional } else { RecordState::Sealed };
         let worth = match () {
             () if is_same && young => Worth::Young,
             () if is_same => Worth::This,
-            () if stranger.is_none() && asked_now.spec.has_files_of(&spec) => Worth::Other(listed),
+            () if other_job.is_none() && asked_now.spec.has_files_of(&spec) => Worth::Other(listed),
             // Under the same key another source has another file.
             () => Worth::Nothing,
         };
@@ -237,15 +237,15 @@ impl<'a> Replaying<'a> {
         if !is_same {
             self.replay.forget_listings();
         }
-        self.begun = BegunBy { worth, is_same, same_boot, stranger };
+        self.head = LastHead { worth, is_same, same_boot, other_job };
     }
 
     fn take_file(&mut self, line: FileLine, how: JournalledAs, number: usize) {
         self.replay.spoilt.remove(&line.key);
-        if let Some(stranger) = &self.begun.stranger {
-            self.refused.get_or_insert_with(|| Error::record(self.path, number, of_another_job(stranger)));
+        if let Some(other_job) = &self.head.other_job {
+            self.refused.get_or_insert_with(|| Error::record(self.path, number, of_another_job(other_job)));
         }
-        let BegunBy { worth, same_boot, .. } = self.begun;
+        let LastHead { worth, same_boot, .. } = self.head;
         self.fold.name(JournalFile { line, worth, how, same_boot });
     }
 

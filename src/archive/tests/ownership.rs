@@ -173,8 +173,8 @@ fn a_file_that_is_retired_again_with_the_same_bytes_is_kept_once() {
 
 #[test]
 fn a_file_with_a_second_name_among_the_retired_leaves_its_path() {
-    // As a kill leaves it between a rename and the removal of the name that is no longer needed. One file or two: where each
-    // name has a number of its own, nothing tells.
+    // As a kill leaves it between a rename and the removal of the old name: as one file, and as two equal files where the
+    // filesystem gives each name an inode number of its own.
     for is_one_file in [true, false] {
         let lab = Lab::new();
         let work = lab.work("a");

@@ -81,7 +81,7 @@ pub(in crate::cli) struct Ran {
     pub(in crate::cli) saved: PathBuf,
 }
 
-/// A run that has ended, and that its report tells of.
+/// A run that has ended, with its report.
 struct ReportedRun {
     ran: Ran,
     /// What the command fails with all the same.
