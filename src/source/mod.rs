@@ -333,6 +333,8 @@ pub enum Body {
     None,
     /// Nothing for now: the source has the file where it cannot be fetched from. Which file, where, and what to do.
     Offline(String),
+    /// Nothing: the source was to make the file, and says why it did not. Which file, and why.
+    NotMade(String),
 }
 
 /// A question that answers were given to.
@@ -416,7 +418,7 @@ impl RemoteFile {
     pub fn made(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Made(bytes) => Some(bytes),
-            Body::Remote | Body::None | Body::Offline(_) => None,
+            Body::Remote | Body::None | Body::Offline(_) | Body::NotMade(_) => None,
         }
     }
 }

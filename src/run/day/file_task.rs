@@ -287,7 +287,7 @@ impl FileTask {
     ) -> Result<FetchOutcome, FailedAttempt> {
         let DayContext { run, opened, store, lock_view, id, .. } = &*self.day;
         let file = &*opened.source.on(replica, file);
-        if let Body::Offline(why) = &file.body {
+        if let Body::Offline(why) | Body::NotMade(why) = &file.body {
             // Listed as before, it is the file that is here: it cannot be asked whether it changed, nor did it need to.
             if self.kept.is_some() {
                 return Ok(FetchOutcome::Unchanged);

@@ -18,7 +18,7 @@ impl DayContext {
     pub(in crate::run) fn absent_as_accepted(&self, given_up: &GivenUp) -> Result<FileLine, Failure> {
         let GivenUp { file, path, paths, failure } = given_up;
         // What the listing says of a file is no failure of the host that would have it.
-        let is_listed_so = matches!(file.body, Body::Offline(_));
+        let is_listed_so = matches!(file.body, Body::Offline(_) | Body::NotMade(_));
         let host_is_well = is_listed_so || self.run.is_well(&self.opened.on_current(file).url);
         let noted = |failure: Failure, is_accepted: bool| {
             let failed = CorruptFile { file, path: path.as_deref(), failure, host_is_well, is_accepted };

@@ -19,12 +19,14 @@ const FARTHEST: i64 = 12 * 3600 * MICROS;
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
 
-/// The multiples of a cadence since `1993.01.01_TAI`. A record stands for the instant that it is nearest to, the earlier
-/// one of two, where no other record of its kind is nearer.
+/// The multiples of a cadence since `1993.01.01_TAI`, or instants as far apart as those. A record stands for the instant
+/// that it is nearest to, the earlier one of two, where no other record of its kind is nearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Instants {
     /// In microseconds.
     cadence: i64,
+    /// How long after a multiple of the cadence each one is, in microseconds.
+    offset: i64,
 }
 
 /// How far a record is from its instant, its time and its number: the least is chosen.
@@ -50,7 +52,12 @@ pub(super) struct Chosen {
 
 impl Instants {
     pub(super) fn every(seconds: i64) -> Instants {
-        Instants { cadence: seconds.max(1).saturating_mul(MICROS) }
+        Instants { cadence: seconds.max(1).saturating_mul(MICROS), offset: 0 }
+    }
+
+    /// The same, moved so that a time is one of them.
+    pub(super) fn through(self, time: NaiveDateTime) -> Instants {
+        Instants { offset: micros(time).rem_euclid(self.cadence), ..self }
     }
 
     /// How far a record may lie from its instant.
@@ -60,34 +67,44 @@ impl Instants {
 
     /// The number of the instant that a time stands for.
     fn nearest(self, time: NaiveDateTime) -> Option<i64> {
-        let nth = -(self.cadence - 2 * micros(time)).div_euclid(2 * self.cadence);
+        let nth = -(self.cadence - 2 * self.since_first(time)).div_euclid(2 * self.cadence);
         (self.distance(time, nth) <= self.tolerance()).then_some(nth)
     }
 
     /// The instant that a record stands for, by its time.
     pub(super) fn of(self, time: NaiveDateTime) -> Option<NaiveDateTime> {
-        self.nearest(time).map(|nth| epoch() + TimeDelta::microseconds(nth * self.cadence))
+        self.nearest(time).map(|nth| self.at(nth * self.cadence))
     }
 
     fn distance(self, time: NaiveDateTime, nth: i64) -> i64 {
-        (micros(time) - nth * self.cadence).abs()
+        (self.since_first(time) - nth * self.cadence).abs()
+    }
+
+    /// The time from the instant with the number zero, in microseconds.
+    fn since_first(self, time: NaiveDateTime) -> i64 {
+        micros(time) - self.offset
+    }
+
+    /// The time so many microseconds after the instant with the number zero.
+    fn at(self, micros: i64) -> NaiveDateTime {
+        epoch() + TimeDelta::microseconds(self.offset + micros)
     }
 
     /// The time in which records lie that compete with those of a window; none where no record of it can be near an instant.
     pub(super) fn reach(self, window: Window) -> Option<Window> {
-        let (start, end, tolerance) = (micros(window.start), micros(window.end), self.tolerance());
+        let (start, end) = (self.since_first(window.start), self.since_first(window.end));
+        let tolerance = self.tolerance();
         let first = -(tolerance - start).div_euclid(self.cadence);
         let last = (end + tolerance - 1).div_euclid(self.cadence);
-        let at = |micros: i64| epoch() + TimeDelta::microseconds(micros);
         (first <= last).then(|| Window {
-            start: at(first * self.cadence - tolerance),
-            end: at(last * self.cadence + tolerance + 1),
+            start: self.at(first * self.cadence - tolerance),
+            end: self.at(last * self.cadence + tolerance + 1),
         })
     }
 
     /// The numbers of the instants in a window.
     fn within(self, window: Window) -> std::ops::Range<i64> {
-        let from = |time: NaiveDateTime| -(-micros(time)).div_euclid(self.cadence);
+        let from = |time: NaiveDateTime| -(-self.since_first(time)).div_euclid(self.cadence);
         from(window.start)..from(window.end)
     }
 
@@ -182,6 +199,23 @@ mod tests {
         ] {
             assert_eq!(chosen(3600, hours, times).1, lacking, "{times:?}");
         }
+    }
+
+    #[test]
+    fn slots_that_lie_before_the_minute_are_counted_where_they_lie() {
+        let minutes = Instants::every(60).through(at("00:00:56"));
+        for (start, end, count) in [
+            ("00:00:00", "00:10:00", 10),
+            ("00:00:56", "00:01:56", 1),
+            ("00:00:57", "00:01:56", 0),
+            ("00:00:00", "00:00:56", 0),
+        ] {
+            assert_eq!(minutes.count_in(Window { start: at(start), end: at(end) }), count, "{start} to {end}");
+        }
+        let last = [InstantCandidate { time: at("23:59:56"), recnum: 1, kind: Vec::new() }];
+        assert_eq!(minutes.choose(day(), last.clone().into_iter()).lacking, 1_439);
+        // It is of the next day's first minute where instants are meant.
+        assert_eq!(Instants::every(60).choose(day(), last.into_iter()).lacking, 1_440);
     }
 
     #[test]

@@ -54,9 +54,10 @@ pub(super) fn read_records(
 ) -> Result<JsocRecords, Failure> {
     let mut records = JsocRecords::default();
     records.listed.left_out_by_quality = question.lists_every_quality().then(BTreeMap::new);
-    records.listed.cadence_slots = expected_slots(question).map_or(0, |slots| slots.count_in(day.window));
+    let count_slots = |slots: Option<Instants>| slots.map_or(0, |slots| slots.count_in(day.window));
     let count = answer.records()?;
     if count == 0 {
+        records.listed.cadence_slots = count_slots(expected_slots(question, None));
         records.listed.without_record = records.listed.cadence_slots;
         return Ok(records);
     }
@@ -64,7 +65,9 @@ pub(super) fn read_records(
     let headers = (question.series.headers == Headers::Embed).then(|| HeaderKeywords::of(question, answer));
     let filter = RecordFilter::of(question, answer)?;
     let facts: Vec<RecordFilterFacts> = (0..count).map(|at| columns.facts(question, at)).collect::<Result<_, _>>()?;
-    let selection = RecordSelection::new(answer, question, day.window, filter, &facts);
+    let slots = expected_slots(question, facts.first());
+    records.listed.cadence_slots = count_slots(slots);
+    let selection = RecordSelection::new(answer, question, day.window, filter, slots, &facts);
     records.listed.without_record = selection.without_record;
     let files = RecordFiles { question, base, columns: &columns, headers, is_ordered };
     for facts in facts {
@@ -124,9 +127,14 @@ impl JsocRecords {
     }
 }
 
-/// The slots or instants of the cadence that are each due to have a record.
-fn expected_slots(question: &RecordQuery<'_>) -> Option<Instants> {
-    question.instants().or_else(|| question.slots_of_cadence())
+/// The slots or instants of the cadence that are each due to have a record. The slots of a series need not be multiples of
+/// the cadence: any of its records shows where they lie.
+fn expected_slots(question: &RecordQuery<'_>, record: Option<&RecordFilterFacts>) -> Option<Instants> {
+    let slots = || {
+        let slots = question.slots_of_cadence()?;
+        Some(record.map_or(slots, |record| slots.through(record.time)))
+    };
+    question.instants().or_else(slots)
 }
 
 /// Which records of an answer the day has.
@@ -170,9 +178,9 @@ impl<'a> RecordSelection<'a> {
         question: &RecordQuery<'_>,
         window: Window,
         filter: RecordFilter<'a>,
+        slots: Option<Instants>,
         facts: &[RecordFilterFacts],
     ) -> RecordSelection<'a> {
-        let slots = expected_slots(question);
         let kinds: Vec<&RecordColumn> = question.kind_keys().filter_map(|key| answer.known(key)).collect();
         let candidate = |facts: &RecordFilterFacts| InstantCandidate {
             time: facts.time,

@@ -24,7 +24,7 @@ use crate::untrusted::escape;
 
 /// Says of each file of a stretch of time where the order has put it.
 ///
-/// What the order has no file of is absent; what it does not speak of at all is missing.
+/// What the order has no file of is absent, and what it warns of fails alone; what it does not speak of at all is missing.
 ///
 /// # Errors
 /// `source-refused` when files are missing, with JSOC's own words where it warns, when a file has another name than the
@@ -55,9 +55,13 @@ pub(super) fn join(
             )));
         }
         let rows = made.rows_of(ordered);
-        if rows.iter().all(|made| made.row.warning.is_some()) && file.body == Body::Remote {
-            missing += 1;
-            one.get_or_insert((ordered, rows.first().and_then(|made| made.row.warning.as_deref())));
+        if file.body == Body::Remote && rows.iter().all(|made| made.row.warning.is_some()) {
+            if let Some(words) = rows.first().and_then(|made| made.row.warning.as_deref()) {
+                file.body = Body::NotMade(not_made(ordered, words));
+            } else {
+                missing += 1;
+                one.get_or_insert(ordered);
+            }
             continue;
         }
         // The path in a record stays as it is: the folder of an order is deleted after a week.
@@ -78,13 +82,25 @@ pub(super) fn join(
             }
         }
     }
-    let Some((one, warning)) = one else { return Ok(()) };
-    let words = warning.or_else(|| rows.iter().find_map(|row| row.warning.as_deref()));
-    let words = words.map(|words| format!(" (JSOC warns: {})", escape(words))).unwrap_or_default();
+    let Some(one) = one else { return Ok(()) };
+    let words = rows
+        .iter()
+        .find_map(|row| row.warning.as_deref())
+        .map(|words| format!(" (JSOC warns: {})", escape(words)))
+        .unwrap_or_default();
     Err(refused(&format!(
         "the export system left out {missing} of the listed files, such as `{}`{words}; the same command orders them again",
         escape(&one.shown())
     )))
+}
+
+/// What a file fails with that JSOC warns of in place of making it.
+fn not_made(ordered: &Ordered, words: &str) -> String {
+    format!(
+        "JSOC did not make `{}`, and warns: {}; the same command orders it again",
+        escape(&ordered.shown()),
+        escape(words)
+    )
 }
 
 /// What is fetched of a file that an order has no path for.

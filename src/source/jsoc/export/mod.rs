@@ -184,12 +184,14 @@ impl Desk {
         // Files that are here are not ordered again where records are ordered by number.
         let mut wanted = (*names).clone();
         wanted.retain(|key, _| !here.contains(key));
-        join::join(files, window, &wanted, &delivered, &self.counter.base).inspect_err(|_| {
-            // Files that the order left out are ordered again, instead of asking about them for ever.
-            if let Err(failure) = memory.keep("") {
-                tracing::warn!(%failure, "an order's number is not forgotten");
-            }
-        })
+        let joined = join::join(files, window, &wanted, &delivered, &self.counter.base);
+        // Files that the order left out are ordered again, instead of asking about them for ever.
+        if (joined.is_err() || files.iter().any(|file| matches!(file.body, Body::NotMade(_))))
+            && let Err(failure) = memory.keep("")
+        {
+            tracing::warn!(%failure, "an order's number is not forgotten");
+        }
+        joined
     }
 
     /// Takes a day from the queue, with those that lie next to it.

@@ -300,6 +300,26 @@ fn what_an_order_has_no_file_of_is_absent_and_what_it_leaves_out_is_told() {
 }
 
 #[test]
+fn a_file_that_jsoc_warns_of_fails_alone_and_is_ordered_again() {
+    for how in ["", ", protocol: as-is, method: url"] {
+        let times = ["2015-12-11T00:00:00", "2015-12-11T12:00:00", "2015-12-11T23:48:00"];
+        let fake = Fake::of((1..).zip(times).map(|(recnum, time)| Record::new(recnum, time)).collect());
+        fake.state().desk.warned = vec![2];
+        let lab = lab(&ordered(&fake, &format!("email: {EMAIL}{how}"), "fetch: files", "2015-12-12"));
+        let report = lab.report(1);
+        assert_eq!(report["totals"]["files"]["failed"], 1, "{report:#}");
+        assert_eq!(report["failures"][0]["class"], "source-refused", "{report:#}");
+        let told =
+            "did not make `hmi.sharp_cea_720s[377][2015.12.11_12:00:00_TAI]{Br}`, and warns: Cannot read the segment;";
+        assert!(message(&report).contains(told), "{report:#}");
+        fake.state().desk.warned.clear();
+        lab.report(0);
+        assert_eq!(lab.proved("data").len(), 3);
+        assert_eq!(fake.given(), 2, "the order with the warning is not asked after");
+    }
+}
+
+#[test]
 fn a_record_without_an_image_is_absent_from_an_order_which_leaves_it_out() {
     let fake = three();
     fake.state().records.push(Record { quality: 0x8000_0000, ..Record::new(4, "2015-12-11T06:00:00") });

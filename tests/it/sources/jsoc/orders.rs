@@ -28,6 +28,8 @@ pub(super) struct Desk {
     pub(super) hangs: bool,
     /// This segment is left out of what is made.
     pub(super) lacks: Option<&'static str>,
+    /// These records have a warning in place of a file.
+    pub(super) warned: Vec<i64>,
     /// This segment has no file.
     pub(super) has_none: Option<&'static str>,
     /// Of each record and segment, an order at once has the files of all segments, as of those whose protocol is `generic`.
@@ -85,6 +87,7 @@ impl Default for Desk {
             limit: usize::MAX,
             hangs: false,
             lacks: None,
+            warned: Vec::new(),
             has_none: None,
             has_all: false,
             offline: Vec::new(),
@@ -269,7 +272,11 @@ pub(super) fn status(request: &Request, state: &mut State) -> Answer {
         }
         // `jsoc_export_as_is.c:455-459`.
         let named = if is_made { record.query() } else { format!("{}{{{segment}}}", record.query()) };
-        let filename = if desk.has_none == Some(segment) { "NoDataFile".to_owned() } else { record.file(segment) };
+        let filename = match record.recnum {
+            _ if desk.has_none == Some(segment) => "NoDataFile".to_owned(),
+            recnum if desk.warned.contains(&recnum) => "warning=Cannot read the segment".to_owned(),
+            _ => record.file(segment),
+        };
         data.push(json!({ "record": order.record(&named, &id), "filename": filename }));
     }
     if desk.swaps {

@@ -222,7 +222,11 @@ fn a_warning_in_place_of_a_file_is_reported_and_files_outside_the_time_are_ignor
     let mut files = [RemoteFile::new("77/rot".to_owned(), base.clone(), "/x".to_owned(), window.start)];
     let names = Names::from([("77/rot".to_owned(), ordered("rot", Some("rot.2d")))]);
     let warns = ExportedFile { warning: Some("No such file".to_owned()), ..row(RECORD, None) };
-    let message = join(&mut files, window, &names, &delivered(vec![warns]), &base).unwrap_err().message;
+    let mut of_record = files.clone();
+    join(&mut of_record, window, &names, &delivered(vec![warns.clone()]), &base).unwrap();
+    assert!(matches!(&of_record[0].body, Body::NotMade(why) if why.contains("warns: No such file;")), "it fails alone");
+    let of_none = ExportedFile { named: "warning=nosuchfile".to_owned(), ..warns };
+    let message = join(&mut files, window, &names, &delivered(vec![of_none]), &base).unwrap_err().message;
     assert!(message.contains("(JSOC warns: No such file)"), "{message}");
     let at = |time: &str| row(&format!("hmi.v_sht_2drls[{time}]"), Some("/SUM9/x.rot.2d"));
     let rows = [at("2024.09.19_00:00:00_TAI"), at("2024.09.18_23:48:00_TAI"), at("2024.09.19_12:00:00_TAI")];
