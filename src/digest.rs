@@ -44,6 +44,13 @@ impl Digest {
     }
 }
 
+/// A SHA-256 value that is stored with the name of its algorithm: `sha256:` and 64 lower-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PrefixedDigest(pub Digest);
+
+/// What a [`PrefixedDigest`] begins with.
+const PREFIX: &str = "sha256:";
+
 /// A digest in the making, fed while bytes are written.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
@@ -128,6 +135,26 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+impl fmt::Display for PrefixedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", self.0)
+    }
+}
+
+impl Serialize for PrefixedDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PrefixedDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PrefixedDigest, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let digest = text.strip_prefix(PREFIX).and_then(|hex| hex.parse().ok()).map(PrefixedDigest);
+        digest.ok_or_else(|| serde::de::Error::custom("expected `sha256:` and 64 lower-case hex digits"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +170,16 @@ mod tests {
         assert_eq!(good.parse::<Digest>(), Ok(Digest::sha256(b"sun")));
         assert_eq!(good.to_uppercase().parse::<Digest>(), Err(NotADigest));
         assert_eq!(good[1..].parse::<Digest>(), Err(NotADigest));
+    }
+
+    #[test]
+    fn a_prefixed_digest_is_read_and_written_with_its_prefix() {
+        let digest = Digest::sha256(b"sun");
+        let text = format!("\"sha256:{digest}\"");
+        assert_eq!(serde_json::to_string(&PrefixedDigest(digest)).unwrap(), text);
+        assert_eq!(serde_json::from_str::<PrefixedDigest>(&text).unwrap(), PrefixedDigest(digest));
+        for wrong in [format!("\"{digest}\""), text.replace(':', ":0"), text.to_uppercase()] {
+            assert!(serde_json::from_str::<PrefixedDigest>(&wrong).is_err(), "{wrong}");
+        }
     }
 }

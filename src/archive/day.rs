@@ -33,7 +33,7 @@ use super::regular_file::{kind_of, open_at};
 use super::safe_dir::split;
 use super::staged_file::Stamp;
 use super::{Archive, Error, MissingSlotReasons, PartialFile, RelativePath, Staged};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, PrefixedDigest};
 use crate::failure::Failure;
 use crate::manifest::SeriesId;
 
@@ -225,7 +225,7 @@ impl DayWork {
 
     /// The digest that a record of these keys' files would have.
     #[must_use]
-    pub fn digest(&self, keys: &HashSet<String>) -> String {
+    pub fn digest(&self, keys: &HashSet<String>) -> PrefixedDigest {
         let have = self.lock_have();
         let mut files: Vec<(&str, &Digest)> = have
             .values()
@@ -233,7 +233,7 @@ impl DayWork {
             .filter_map(|line| Some((line.path.as_str(), line.sha256.as_ref()?)))
             .collect();
         files.sort_unstable();
-        format!("sha256:{}", crate::digest::of_files(files.into_iter().map(|(path, sha256)| (sha256, path))))
+        PrefixedDigest(crate::digest::of_files(files.into_iter().map(|(path, sha256)| (sha256, path))))
     }
 
     /// True when the file of a line is there with its length.
@@ -466,7 +466,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn quarantine(&self, staged: Staged, key: &str, url: &str, failure: &Failure) -> Result<(), Error> {
-        super::quarantine::put(&self.archive, &self.series, self.date, staged, (key, url), failure)
+        super::quarantine::put(&self.archive, &self.series, self.date, staged, key, url, failure)
     }
 
     fn lock_have(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, FileLine>> {

@@ -55,7 +55,9 @@ pub use name::sanitise;
 pub use partial_file::{PartialFile, Validators};
 pub use reader::Reader;
 pub(crate) use record::line;
-pub use record::{ACCEPTED, DayHeader, DayRecord, FileLine, MADE, RecordBasis, RecordState, schema as day_schema};
+pub use record::{
+    AbsentReason, Checked, DayHeader, DayRecord, FileLine, MADE, RecordBasis, RecordState, schema as day_schema,
+};
 pub(crate) use regular_file::must_be_regular;
 pub use regular_file::{link_target, open_regular};
 pub use spot_check::SpotCheck;
@@ -64,7 +66,7 @@ pub use untracked::Stray;
 
 use crate::digest::Digest;
 use crate::manifest::{LockMode, SeriesId};
-use safe_dir::Tree;
+use safe_dir::{Place, Tree};
 
 /// An archive on disk.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ pub struct Archive {
 }
 
 /// Where the archive keeps its own state, relative to the root.
-const STATE: &str = ".sunhaul";
+pub const STATE: &str = ".sunhaul";
 
 /// What is local to this machine, and may be removed between runs.
 const WORK: &str = ".sunhaul/work";
@@ -163,7 +165,12 @@ impl Archive {
     pub fn write_run_report(&self, run: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let name = format!("{run}.json");
         // What a kill leaves of it is no report, and does not lie among them.
-        self.tree.replace_with((STAGING, &name), (reader::RUNS, &name), false, |out| out.write_all(bytes))?;
+        self.tree.replace_with(
+            Place { directory: STAGING, name: &name },
+            Place { directory: reader::RUNS, name: &name },
+            false,
+            |out| out.write_all(bytes),
+        )?;
         Ok(Archive::runs_path(&self.root).join(name))
     }
 

@@ -1,5 +1,7 @@
 //! A file name that a server gave, made into a safe path component.
 
+use crate::manifest::is_device;
+
 /// The longest component that common filesystems take, in bytes.
 pub(super) const LONGEST: usize = 255;
 
@@ -47,19 +49,6 @@ pub(super) fn is_safe(name: &str) -> bool {
 
 fn is_plain(c: char) -> bool {
     !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{fffd}') && !crate::untrusted::acts(c)
-}
-
-/// Windows keeps these names for devices, whatever the extension.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
-    match stem.as_str() {
-        "CON" | "PRN" | "AUX" | "NUL" => true,
-        other => {
-            (other.starts_with("COM") || other.starts_with("LPT"))
-                && other.len() == 4
-                && other.ends_with(|c: char| c.is_ascii_digit())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub(super) fn put(
     series: &SeriesId,
     date: NaiveDate,
     staged: Staged,
-    (key, url): (&str, &str),
+    key: &str,
+    url: &str,
     failure: &Failure,
 ) -> Result<(), Error> {
     let tree = &archive.tree;

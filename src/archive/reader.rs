@@ -57,7 +57,7 @@ impl Reader {
     /// be read.
     pub fn header(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<DayHeader>, Error> {
         let Some(tree) = &self.tree else { return Ok(None) };
-        record::read_header(tree, &record_of(series, date), (series, date))
+        record::read_header(tree, &record_of(series, date), series, date)
     }
 
     /// The series that have a folder of records, whichever job made them.
@@ -87,7 +87,7 @@ impl Reader {
     /// As [`Reader::header`]; besides, lines that do not fit the header.
     pub fn record(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
         let Some(tree) = &self.tree else { return Ok(None) };
-        DayRecord::read(tree, &record_of(series, date), (series, date))
+        DayRecord::read(tree, &record_of(series, date), series, date)
     }
 
     /// As [`Reader::record`], of a folder that holds records alone, as an archive's `.sunhaul/days` does.
@@ -96,7 +96,7 @@ impl Reader {
     /// As [`Reader::record`].
     pub fn loose_record(&self, series: &SeriesId, date: NaiveDate) -> Result<Option<DayRecord>, Error> {
         let Some(tree) = &self.tree else { return Ok(None) };
-        DayRecord::read(tree, &format!("{series}/{date}.jsonl"), (series, date))
+        DayRecord::read(tree, &format!("{series}/{date}.jsonl"), series, date)
     }
 
     /// A day's record as it lies on disk: checked, and its bytes.
@@ -106,7 +106,7 @@ impl Reader {
     pub fn record_with_bytes(&self, series: &SeriesId, date: NaiveDate) -> Result<(DayRecord, Vec<u8>), Error> {
         let relative = record_of(series, date);
         let read =
-            self.tree.as_ref().map_or(Ok(None), |tree| DayRecord::read_with_bytes(tree, &relative, (series, date)))?;
+            self.tree.as_ref().map_or(Ok(None), |tree| DayRecord::read_with_bytes(tree, &relative, series, date))?;
         read.ok_or_else(|| Error::storage("read", self.root.join(relative), std::io::ErrorKind::NotFound.into()))
     }
 

@@ -2,10 +2,12 @@
 //!
 //! One serializer, keys always in one order: the same day gives the same bytes. What it does not do: put it in place.
 
+mod salvage;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
 
@@ -13,18 +15,18 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use salvage::salvage;
+pub use verdict::{AbsentReason, Checked};
+
 use super::safe_dir::Tree;
 use super::{Error, LeftOut, RelativePath};
 use crate::day::{Scale, Window};
-use crate::digest::{self, Digest, Hasher};
+use crate::digest::{self, Digest, Hasher, PrefixedDigest};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
 
 /// The format this version writes and reads.
 const FORMAT: &str = "day/1";
-
-/// What `absent` says of a file that the job takes for bad at its source; then the line has a `reason`.
-pub const ACCEPTED: &str = "accepted";
 
 /// What the keys of files begin with that a source made of its answers, such as a table of keywords. No other key does.
 pub const MADE: &str = "made:";
@@ -71,7 +73,8 @@ pub struct DayHeader {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub records: Option<BTreeMap<String, u64>>,
     /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
-    pub digest: String,
+    #[schemars(with = "String")]
+    pub digest: PrefixedDigest,
     /// The byte length of the lines after this one.
     pub body: u64,
     /// Records of regions that filters left out. Only of days whose source lists them all the same, and only where a filter may
@@ -141,10 +144,11 @@ pub struct FileLine {
     pub segment: Option<String>,
     /// What was proved of the bytes: `checksum`, `structure`, `magic` or `size`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub checked: Option<String>,
+    pub checked: Option<Checked>,
     /// Why upstream does not have it, such as `404`; `accepted` when the job takes it for bad at its source.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub absent: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub absent: Option<AbsentReason>,
     /// Why the job accepts that it is absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
@@ -252,7 +256,7 @@ impl DayRecord {
             bytes: files.iter().filter_map(|f| f.bytes).fold(0, u64::saturating_add),
             absent: files.iter().filter(|f| f.absent.is_some()).count() as u64,
             records,
-            digest: format!("sha256:{}", digest_of(&files)),
+            digest: PrefixedDigest(digest_of(&files)),
             body,
             left_out,
             check: Some(lines),
@@ -289,19 +293,25 @@ impl DayRecord {
     ///
     /// # Errors
     /// [`Error::Storage`]; those of [`DayRecord::parse`]; [`Error::Record`] when it is another day's.
-    pub(super) fn read(tree: &Tree, relative: &str, day: (&SeriesId, NaiveDate)) -> Result<Option<DayRecord>, Error> {
-        Ok(DayRecord::read_with_bytes(tree, relative, day)?.map(|(record, _)| record))
+    pub(super) fn read(
+        tree: &Tree,
+        relative: &str,
+        series: &SeriesId,
+        date: NaiveDate,
+    ) -> Result<Option<DayRecord>, Error> {
+        Ok(DayRecord::read_with_bytes(tree, relative, series, date)?.map(|(record, _)| record))
     }
 
     pub(super) fn read_with_bytes(
         tree: &Tree,
         relative: &str,
-        day: (&SeriesId, NaiveDate),
+        series: &SeriesId,
+        date: NaiveDate,
     ) -> Result<Option<(DayRecord, Vec<u8>)>, Error> {
         let Some(bytes) = tree.read(relative).map_err(no_record)? else { return Ok(None) };
         let path = tree.path(relative);
         let record = DayRecord::parse(&path, &bytes)?;
-        record.header.must_be_of(&path, day)?;
+        record.header.must_be_of(&path, series, date)?;
         Ok(Some((record, bytes)))
     }
 
@@ -331,7 +341,7 @@ impl DayRecord {
             if file.sha256.is_some() == file.absent.is_some() || file.sha256.is_some() != file.bytes.is_some() {
                 return Err(Error::record(path, index + 2, format!("neither a file nor an absent one; {MEND}")));
             }
-            if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
+            if file.reason.is_some() != (file.absent == Some(AbsentReason::Accepted)) {
                 return Err(Error::record(path, index + 2, format!("accepted, and no reason, or the reverse; {MEND}")));
             }
             if (file.data.is_some() || file.header.is_some()) && file.sha256.is_none() {
@@ -345,7 +355,7 @@ impl DayRecord {
         if !files.is_sorted_by(|a, b| a.path.as_bytes() <= b.path.as_bytes()) {
             return Err(Error::record(path, 2, format!("the lines are out of order; {MEND}")));
         }
-        if format!("sha256:{}", digest_of(&files)) != header.digest {
+        if PrefixedDigest(digest_of(&files)) != header.digest {
             return Err(Error::record(path, 1, format!("the digest does not match the lines; {MEND}")));
         }
         let DayHeader { job, series, date, scale, window, spec, state, records, left_out, .. } = header.clone();
@@ -373,7 +383,7 @@ impl DayHeader {
 
     /// Refuses the record of another day: it was copied or moved to where this day's record is due, and names files that
     /// are not this day's.
-    fn must_be_of(&self, path: &Path, (series, date): (&SeriesId, NaiveDate)) -> Result<(), Error> {
+    fn must_be_of(&self, path: &Path, series: &SeriesId, date: NaiveDate) -> Result<(), Error> {
         if self.series == series.0 && self.date == date {
             return Ok(());
         }
@@ -412,20 +422,6 @@ fn parse_header(path: &Path, text: &[u8]) -> Result<DayHeader, Error> {
     Ok(day)
 }
 
-/// The paths at which a damaged record says that files of ours are. Nothing is moved by its word; but one of them that
-/// still holds the bytes that are due is not taken for the user's.
-pub(super) fn salvage(bytes: &[u8]) -> HashSet<String> {
-    let (path, mark) = (&b"\"path\":"[..], &b"\"preexisting\":true"[..]);
-    let find = |line: &[u8], what: &[u8]| line.windows(what.len()).position(|part| part == what);
-    let ours = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
-        let at = find(line, path)?;
-        let text = serde_json::Deserializer::from_slice(&line[at + path.len()..]).into_iter::<String>().next()?;
-        let path = text.ok().filter(|path| RelativePath::is_one(path))?;
-        find(&line[..at], mark).is_none().then_some(path)
-    });
-    ours.collect()
-}
-
 /// What the JSON library says, which may repeat names out of the file.
 fn said(error: &serde_json::Error) -> String {
     escape(&error.to_string()).into_owned()
@@ -458,7 +454,8 @@ const LONGEST_HEADER: u64 = 64 * 1024;
 pub(super) fn read_header(
     tree: &Tree,
     relative: &str,
-    day: (&SeriesId, NaiveDate),
+    series: &SeriesId,
+    date: NaiveDate,
 ) -> Result<Option<DayHeader>, Error> {
     let Some(file) = tree.open_file(relative).map_err(no_record)? else { return Ok(None) };
     let path = &tree.path(relative);
@@ -478,7 +475,7 @@ pub(super) fn read_header(
     if header.check.is_some_and(|check| !check.has_first_of(&Digest::sha256(vouched_for(&text)))) {
         return Err(Error::record(path, 1, format!("it is not as sunhaul wrote it; {MEND}")));
     }
-    header.must_be_of(path, day)?;
+    header.must_be_of(path, series, date)?;
     Ok(Some(header))
 }
 

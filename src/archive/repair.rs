@@ -39,7 +39,7 @@ impl Archive {
     }
 
     fn make_way(&self, series: &SeriesId, date: NaiveDate, paths: &[String]) -> Result<Vec<String>, Error> {
-        let record = match DayRecord::read(&self.tree, &record_of(series, date), (series, date)) {
+        let record = match DayRecord::read(&self.tree, &record_of(series, date), series, date) {
             Ok(Some(record)) => record,
             Ok(None) | Err(Error::Record { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -61,7 +61,7 @@ impl Archive {
                 continue;
             }
             if let Some(ground) = &mut ground {
-                let others = ground.owners(self, (series, date), std::slice::from_ref(&line.path))?;
+                let others = ground.owners(self, series, date, std::slice::from_ref(&line.path))?;
                 if others.into_values().flatten().any(|other| other.sha256 == bytes) {
                     // It is another day's, and right.
                     continue;

@@ -17,6 +17,13 @@ use super::file_id::FileId;
 use super::regular_file;
 use super::{Error, STATE};
 
+/// Where a file is: its directory, relative to the root, and its name there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) directory: &'a str,
+    pub(super) name: &'a str,
+}
+
 /// The root's directory tree.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -280,21 +287,21 @@ impl Tree {
     /// With `durable`, its bytes and its name are on stable storage when this returns.
     pub(super) fn replace(&self, directory: &str, name: &str, bytes: &[u8], durable: bool) -> Result<(), Error> {
         let staged = format!(".{name}.{}", rustix::process::getpid().as_raw_nonzero());
-        self.replace_with((directory, &staged), (directory, name), durable, |out| out.write_all(bytes))
+        let staged = Place { directory, name: &staged };
+        self.replace_with(staged, Place { directory, name }, durable, |out| out.write_all(bytes))
     }
 
-    /// The same for a file that is long enough to be written in pieces: at `staged` first, then moved to `place`, each a
-    /// directory and a name.
+    /// The same for a file that is long enough to be written in pieces: at `staged` first, then moved to `place`.
     pub(super) fn replace_with(
         &self,
-        (staging, staged): (&str, &str),
-        (directory, name): (&str, &str),
+        staged: Place<'_>,
+        place: Place<'_>,
         durable: bool,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let shown = || self.path(directory).join(name);
-        let (from, file) = self.create(staging, staged)?;
-        let dir = self.make(directory)?;
+        let shown = || self.path(place.directory).join(place.name);
+        let (from, file) = self.create(staged.directory, staged.name)?;
+        let dir = self.make(place.directory)?;
         let write = || -> io::Result<()> {
             let mut out = BufWriter::with_capacity(64 * 1024, file);
             content(&mut out)?;
@@ -302,7 +309,7 @@ impl Tree {
             if durable {
                 file.sync_all()?;
             }
-            fs::renameat(&*from, staged, &*dir, name)?;
+            fs::renameat(&*from, staged.name, &*dir, place.name)?;
             if durable {
                 fs::fsync(&*dir)?;
             }
@@ -310,7 +317,7 @@ impl Tree {
         };
         write().map_err(|e| {
             // Ours alone, and useless now.
-            let _ = fs::unlinkat(&*from, staged, AtFlags::empty());
+            let _ = fs::unlinkat(&*from, staged.name, AtFlags::empty());
             Error::storage("write", shown(), e)
         })
     }

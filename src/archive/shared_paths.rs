@@ -222,7 +222,8 @@ impl Ground<'_> {
     pub(super) fn owners(
         &self,
         archive: &Archive,
-        (series, date): (&SeriesId, NaiveDate),
+        series: &SeriesId,
+        date: NaiveDate,
         paths: &[String],
     ) -> Result<HashMap<String, Vec<Owner>>, Error> {
         let asked: HashMap<String, &String> = paths.iter().map(|path| (folded(path), path)).collect();

@@ -103,7 +103,7 @@ fn line(key: &str, at: &str, body: &str) -> FileLine {
         recnum: None,
         harpnum: None,
         segment: None,
-        checked: Some("size".into()),
+        checked: Some(Checked::Size),
         absent: None,
         reason: None,
         header: None,

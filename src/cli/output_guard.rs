@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
-/// The folder that makes a folder an archive's root.
-const MARK: &str = ".sunhaul";
-
 /// Reads the path of a file that is to be written.
 pub(super) fn report_file() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match kind(&path) {
@@ -35,7 +32,10 @@ fn kind_by_name(path: &Path) -> Option<&'static str> {
         // Reports may lie at the top of an archive; what its layout places lies deeper.
         _ => {
             let path = std::path::absolute(path).ok()?;
-            path.ancestors().skip(2).any(|folder| folder.join(MARK).is_dir()).then_some("a file of an archive")
+            path.ancestors()
+                .skip(2)
+                .any(|folder| folder.join(crate::archive::STATE).is_dir())
+                .then_some("a file of an archive")
         }
     }
 }

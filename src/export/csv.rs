@@ -213,8 +213,8 @@ impl<'a> CatalogueColumns<'a> {
             "recnum" => self.known("recnum", file.recnum.map(KeywordValue::Integer), values),
             "harpnum" => self.known("harpnum", file.harpnum.map(KeywordValue::Integer), values),
             "segment" => self.known("segment", file.segment.clone().map(KeywordValue::Text), values),
-            "checked" => cell(file.checked.as_deref().unwrap_or_default()),
-            "absent" => cell(file.absent.as_deref().unwrap_or_default()),
+            "checked" => file.checked.map_or_else(String::new, |checked| checked.to_string()),
+            "absent" => file.absent.map_or_else(String::new, |reason| reason.to_string()),
             _ => cell(file.reason.as_deref().unwrap_or_default()),
         });
         let values = values.iter().map(|value| value.as_ref().map_or_else(String::new, shown));
@@ -285,6 +285,7 @@ fn line(cells: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::Checked;
 
     fn file(path: &str) -> FileLine {
         FileLine {
@@ -300,7 +301,7 @@ mod tests {
             recnum: Some(-7),
             harpnum: Some(377),
             segment: Some("Br".into()),
-            checked: Some("checksum".into()),
+            checked: Some(Checked::Checksum),
             absent: None,
             reason: None,
             header: None,

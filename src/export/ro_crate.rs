@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Dataset, Error, address, present};
-use crate::archive::Archive;
+use crate::archive::{Archive, STATE};
 use crate::day::Scale;
 use crate::digest::{Digest, Hasher};
 use crate::manifest::SourceSpec;
@@ -181,7 +181,7 @@ fn day_records(dataset: &Dataset<'_>) -> Result<(Vec<Value>, CrateTotals), Error
         told.files += header.files;
         told.bytes += header.bytes;
         parts.push(json!({
-            "@id": address_of(&format!(".sunhaul/days/{}/{}.jsonl", read.series.id, header.date)),
+            "@id": address_of(&format!("{STATE}/days/{}/{}.jsonl", read.series.id, header.date)),
             "@type": "File",
             "name": format!("{} {}", read.series.id, header.date),
             "description": format!("The record of {} files, {} bytes.", header.files, header.bytes),

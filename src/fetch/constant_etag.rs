@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _};
 use http::HeaderMap;
 
 use super::{Ask, FailedFetch, Fetched, conditional_get, get, receive, tell_restart, whole};
-use crate::archive::FileLine;
+use crate::archive::{Checked, FileLine};
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 
@@ -41,7 +41,7 @@ async fn may_be_a_new_version(kept: &FileLine, fetched: &Fetched) -> Result<bool
     if fetched.resumed_bytes > 0 || fetched.validators.total != Some(fetched.body.bytes) {
         return Ok(false);
     }
-    let is_proved = matches!(fetched.body.checked, "structure" | "checksum");
+    let is_proved = matches!(fetched.body.checked, Checked::Structure | Checked::Checksum);
     Ok(is_proved || goes_on_after(kept, fetched).await?)
 }
 

@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::archive::{Archive, DayWork, Opened, Trust};
+use crate::archive::{Archive, Checked, DayWork, Opened, Trust};
 use crate::digest::Digest;
 use crate::manifest::{Limits, LockMode, Rate, Retry, SeriesId, Timeouts};
 use crate::net::{Net, Policy};
@@ -368,7 +368,7 @@ async fn small_bodies_of_known_length_have_no_name_and_others_go_to_a_part() {
         let fetched = lab.brings(&body).await;
         assert_eq!(!fetched.staged.is_part(), is_unnamed, "{length}");
         assert_eq!(lab.part().path().exists(), !is_unnamed, "{length}");
-        assert_eq!((fetched.body.checked, fetched.validators.total), ("size", Some(length as u64)));
+        assert_eq!((fetched.body.checked, fetched.validators.total), (Checked::Size, Some(length as u64)));
     }
     // Without a length nobody knows how long it gets.
     let body = bytes(1000);

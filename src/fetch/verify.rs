@@ -5,7 +5,7 @@
 
 use super::stored_encoding;
 use super::writer::{Checks, Proved};
-use crate::archive::Validators;
+use crate::archive::{Checked, Validators};
 use crate::digest::Digest;
 use crate::failure::{Class, Failure};
 use crate::fits;
@@ -55,7 +55,7 @@ pub struct Verified {
     /// Its length.
     pub bytes: u64,
     /// What was proved: `checksum`, `structure`, `magic` or `size`.
-    pub checked: &'static str,
+    pub checked: Checked,
     /// The digests of headers and data: of a FITS file whose identity they are.
     pub digests: Option<fits::Digests>,
     /// Keeps other modules from making one.
@@ -165,7 +165,7 @@ pub(super) fn verify_body(checks: Checks, claims: &BodyClaims<'_>) -> Result<Ver
     if bytes == 0 {
         claims.object_to_nothing()?;
     }
-    let is_proved = claims.is_ended || claims.length()?.is_some() || !matches!(checked, "size" | "magic");
+    let is_proved = claims.is_ended || claims.length()?.is_some() || !matches!(checked, Checked::Size | Checked::Magic);
     if !is_proved {
         let why = "no Content-Length and no clean end of body, so completeness cannot be verified";
         return Err(Failure::new(Class::Truncated, why));
@@ -199,12 +199,12 @@ mod tests {
         let about = |least, most| Some(Rounded { least, most });
         let ended = BodyClaims { is_ended: true, ..none };
         for (name, body, claims, expected) in [
-            ("a.dat", &b"0123456789"[..], ended, Ok("size")),
+            ("a.dat", &b"0123456789"[..], ended, Ok(Checked::Size)),
             ("a.dat", b"0123456789", none, Err(Class::Truncated)),
-            ("a.dat", b"0123456789", BodyClaims { answered: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { answered: Some(10), ..none }, Ok(Checked::Size)),
             ("a.dat", b"0123456789", BodyClaims { answered: Some(11), ..none }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", BodyClaims { answered: Some(9), ..none }, Err(Class::TooLong)),
-            ("a.dat", b"0123456789", BodyClaims { listed: Some(10), ..none }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { listed: Some(10), ..none }, Ok(Checked::Size)),
             ("a.dat", b"0123456789", BodyClaims { listed: Some(11), ..none }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", BodyClaims { listed: Some(11), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", BodyClaims { listed: Some(9), ..ended }, Err(Class::Size)),
@@ -218,8 +218,8 @@ mod tests {
             ("a.dat", b"<html>sorry</html>", BodyClaims { answered: Some(19), ..ended }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", BodyClaims { listed: Some(11), answered: Some(10), ..ended }, Err(Class::Size)),
             ("a.dat", b"0123456789", BodyClaims { listed: Some(10), answered: Some(11), ..ended }, Err(Class::Size)),
-            ("a.dat", b"0123456789", BodyClaims { rounded: about(10, 12), ..ended }, Ok("size")),
-            ("a.dat", b"0123456789", BodyClaims { rounded: about(12, 13), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { rounded: about(10, 12), ..ended }, Ok(Checked::Size)),
+            ("a.dat", b"0123456789", BodyClaims { rounded: about(12, 13), ..ended }, Ok(Checked::Size)),
             ("a.dat", b"0123456789", BodyClaims { rounded: about(14, 15), ..ended }, Err(Class::Size)),
             (
                 "a.dat",
@@ -228,15 +228,15 @@ mod tests {
                 Err(Class::Size),
             ),
             ("a.dat", b"", BodyClaims { answered: Some(0), ..ended }, Err(Class::Truncated)),
-            ("a.dat", b"", BodyClaims { answered: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
-            ("a.dat", b"", BodyClaims { listed: Some(0), ..ended }, Ok("size")),
-            ("a.dat", b"", BodyClaims { locked: Some(&nothing), ..ended }, Ok("size")),
-            ("a.dat", b"", BodyClaims { here: Some(0), is_vouched_for: true, ..ended }, Ok("size")),
+            ("a.dat", b"", BodyClaims { answered: Some(0), is_vouched_for: true, ..ended }, Ok(Checked::Size)),
+            ("a.dat", b"", BodyClaims { listed: Some(0), ..ended }, Ok(Checked::Size)),
+            ("a.dat", b"", BodyClaims { locked: Some(&nothing), ..ended }, Ok(Checked::Size)),
+            ("a.dat", b"", BodyClaims { here: Some(0), is_vouched_for: true, ..ended }, Ok(Checked::Size)),
             ("a.dat", b"", BodyClaims { here: Some(9), is_vouched_for: true, ..ended }, Err(Class::Truncated)),
             ("a.dat", b"0123456789", BodyClaims { content_type: Some("text/html"), ..ended }, Err(Class::Html)),
-            ("a.dat", b"0123456789", BodyClaims { locked: Some(&own), ..ended }, Ok("size")),
+            ("a.dat", b"0123456789", BodyClaims { locked: Some(&own), ..ended }, Ok(Checked::Size)),
             ("a.dat", b"0123456789", BodyClaims { locked: Some(&other), ..ended }, Err(Class::LockMismatch)),
-            ("a.dat.gz", gzip, BodyClaims { encoding: Some("x-gzip"), ..ended }, Ok("structure")),
+            ("a.dat.gz", gzip, BodyClaims { encoding: Some("x-gzip"), ..ended }, Ok(Checked::Structure)),
             ("a.dat.gz", gzip, BodyClaims { encoding: Some("br"), ..ended }, Err(Class::Protocol)),
             ("a.fits.gz", b"SIMPLE", BodyClaims { encoding: Some("gzip"), ..ended }, Err(Class::Protocol)),
             ("a.fits.gz", b"SIMPLE", ended, Err(Class::Magic)),

@@ -9,7 +9,7 @@ use super::error_page::{self, PageBody, Start};
 use super::file_end::Tail;
 use super::stated_digest::{StatedDigest, StatedDigests};
 use super::{SLOW, file_end, magic, stated_length};
-use crate::archive::Staged;
+use crate::archive::{Checked, Staged};
 use crate::digest::{Digest, Hasher};
 use crate::failure::{Class, Failure};
 use crate::fits;
@@ -116,10 +116,10 @@ impl Checks {
             return Err(failed(Class::FileStructure, &why));
         }
         let checked = match proof {
-            FormatProof::Checksum => "checksum",
-            FormatProof::Structure => "structure",
-            FormatProof::None if begins_right.is_some() => "magic",
-            FormatProof::None => "size",
+            FormatProof::Checksum => Checked::Checksum,
+            FormatProof::Structure => Checked::Structure,
+            FormatProof::None if begins_right.is_some() => Checked::Magic,
+            FormatProof::None => Checked::Size,
         };
         let sha256 = hasher.finish();
         Ok(Proved { sha256, bytes: length, checked, digests, digest_objection: stated.objection(sha256) })
@@ -130,7 +130,7 @@ impl Checks {
 pub(super) struct Proved {
     pub(super) sha256: Digest,
     pub(super) bytes: u64,
-    pub(super) checked: &'static str,
+    pub(super) checked: Checked,
     /// The digests of a FITS file, where they count.
     pub(super) digests: Option<fits::Digests>,
     /// How it contradicts the digests that its answer states.

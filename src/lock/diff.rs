@@ -227,7 +227,7 @@ pub fn replaced(locked: &[LockedFile], now: &BTreeMap<&str, &str>) -> BTreeMap<S
 /// What stands for the files of a day: its digest, and what is absent.
 fn shown(row: &DayRow) -> String {
     match (row.absent, &row.absent_digest) {
-        (0, _) => row.digest.clone(),
+        (0, _) => row.digest.to_string(),
         (absent, None) => format!("{}, {absent} absent", row.digest),
         (absent, Some(which)) => format!("{}, {absent} absent ({which})", row.digest),
     }

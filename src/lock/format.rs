@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::regions::RegionLine;
-use crate::archive::{DayHeader, DayRecord, FileLine, RecordState};
+use crate::archive::{AbsentReason, DayHeader, DayRecord, FileLine, RecordState};
 use crate::day::{Scale, Window};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, PrefixedDigest};
 
 /// The format this version writes and reads.
 pub(super) const FORMAT: &str = "lock/1";
@@ -81,11 +81,13 @@ pub struct DayRow {
     /// Files that upstream does not have.
     pub absent: u64,
     /// `sha256:` and the SHA-256 of the lines `<sha256>  <path>\n`.
-    pub digest: String,
+    #[schemars(with = "String")]
+    pub digest: PrefixedDigest,
     /// `sha256:` and the SHA-256 of the lines `<key>\n` of the absent files, sorted: where there are some, and the files do
     /// not follow. A lock that an earlier version wrote lacks it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub absent_digest: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub absent_digest: Option<PrefixedDigest>,
 }
 
 /// One file of a day of a lock.
@@ -128,7 +130,8 @@ pub struct LockedFile {
     pub segment: Option<String>,
     /// Why upstream does not have it, such as `404`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub absent: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub absent: Option<AbsentReason>,
     /// Why it is accepted as absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
@@ -180,7 +183,7 @@ impl DayRow {
             files: header.files,
             bytes: header.bytes,
             absent: header.absent,
-            digest: header.digest.clone(),
+            digest: header.digest,
             absent_digest: None,
         }
     }
@@ -195,14 +198,14 @@ impl DayRow {
     /// True when these are the keys of its absent files, as far as it tells.
     #[must_use]
     pub fn has_absent(&self, keys: &[&str]) -> bool {
-        let is_due = |due: &String| *due == absent_digest(keys.iter().copied());
+        let is_due = |due: &PrefixedDigest| *due == absent_digest(keys.iter().copied());
         self.absent == keys.len() as u64 && self.absent_digest.as_ref().is_none_or(is_due)
     }
 
     /// True when another row stands for the same files, present and absent, as far as both tell.
     #[must_use]
     pub fn has_files_of(&self, other: &DayRow) -> bool {
-        let is_known = |(one, other): (&String, &String)| one == other;
+        let is_known = |(one, other): (&PrefixedDigest, &PrefixedDigest)| one == other;
         let absent = self.absent_digest.as_ref().zip(other.absent_digest.as_ref());
         self.digest == other.digest && self.absent == other.absent && absent.is_none_or(is_known)
     }
@@ -215,7 +218,7 @@ impl DayRow {
     }
 }
 
-fn absent_digest<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+fn absent_digest<'a>(keys: impl IntoIterator<Item = &'a str>) -> PrefixedDigest {
     let mut keys: Vec<&str> = keys.into_iter().collect();
     keys.sort_unstable();
     let mut hasher = Hasher::default();
@@ -223,7 +226,7 @@ fn absent_digest<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(key.as_bytes());
         hasher.update(b"\n");
     }
-    format!("sha256:{}", hasher.finish())
+    PrefixedDigest(hasher.finish())
 }
 
 impl LockedFile {

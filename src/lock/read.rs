@@ -15,8 +15,8 @@ use super::Error;
 use super::error::{BEGIN, LinePart, MERGE};
 use super::format::{DayLine, DayRow, Detail, FORMAT, LockHeader, LockHeaderLine, LockedFile};
 use super::regions::{RegionLine, RegionRow};
-use crate::archive::{ACCEPTED, RelativePath, open_regular};
-use crate::digest::{Digest, Hasher};
+use crate::archive::{AbsentReason, RelativePath, open_regular};
+use crate::digest::{Digest, Hasher, PrefixedDigest};
 use crate::manifest::SeriesId;
 use crate::untrusted::escape;
 
@@ -78,8 +78,8 @@ struct Seen<'a> {
     _harpnum: Option<i64>,
     #[serde(borrow, default, rename = "segment")]
     _segment: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    absent: Option<Cow<'a, str>>,
+    #[serde(default)]
+    absent: Option<AbsentReason>,
     #[serde(borrow, default)]
     reason: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -311,11 +311,6 @@ impl<'p> LockReader<'p> {
         if !has_four_digits(row.date.year()) {
             return Err(wrong(format!("the year of {} has no four digits", row.date)));
         }
-        let is_none =
-            |digest: &&String| digest.strip_prefix("sha256:").is_none_or(|hex| hex.parse::<Digest>().is_err());
-        if let Some(digest) = [&row.digest].into_iter().chain(&row.absent_digest).find(is_none) {
-            return Err(wrong(format!("`{}` is no digest", escape(digest))).at(LinePart::Text(digest.clone())));
-        }
         let files = self.files.checked_add(row.files).and_then(|files| files.checked_add(row.absent));
         self.files = files.ok_or_else(|| wrong("it states more files than can be counted".to_owned()))?;
         let place = (row.series.as_str(), row.date);
@@ -375,7 +370,7 @@ impl<'p> LockReader<'p> {
             _ => return Err(wrong("neither a file nor an absent one".to_owned())),
         }
         // As in day records, which are made from these lines.
-        if file.reason.is_some() != (file.absent.as_deref() == Some(ACCEPTED)) {
+        if file.reason.is_some() != (file.absent == Some(AbsentReason::Accepted)) {
             return Err(wrong("accepted, and no reason, or the reverse".to_owned()));
         }
         if (file.data.is_some() || file.header.is_some()) && file.sha256.is_none() {
@@ -407,8 +402,8 @@ impl<'p> LockReader<'p> {
             let why = format!("{} bytes are stated, but its files have {}", row.bytes, open.bytes);
             return Err(here(format!("\"bytes\":{}", row.bytes), why));
         }
-        if row.digest != format!("sha256:{}", open.hasher.finish()) {
-            return Err(here(row.digest.clone(), "its digest does not match its files".to_owned()));
+        if row.digest != PrefixedDigest(open.hasher.finish()) {
+            return Err(here(row.digest.to_string(), "its digest does not match its files".to_owned()));
         }
         Ok(())
     }

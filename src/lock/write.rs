@@ -316,7 +316,7 @@ fn rows(
         for day in known.into_iter().map(|date| range.day(date)) {
             let before = old.and_then(|old| old.day(&series.id, day.date));
             if day.window.is_empty() {
-                rows.extend(kept_row(manifest, (&series.id, day.date), (old, before), takes)?);
+                rows.extend(kept_row(manifest, &series.id, day.date, old, before, takes)?);
                 continue;
             }
             let spec = series.spec(&day);
@@ -343,8 +343,10 @@ fn rows(
 /// it, or else as it was. What a run adds to a lock are days of the range alone: the archive may be ahead of one of before.
 fn kept_row(
     manifest: &Manifest,
-    (series, date): (&SeriesId, NaiveDate),
-    (old, before): (Option<&Lock>, Option<&DayRow>),
+    series: &SeriesId,
+    date: NaiveDate,
+    old: Option<&Lock>,
+    before: Option<&DayRow>,
     takes: &Takes<'_>,
 ) -> Result<Option<NextDay>, Error> {
     let is_final = before.is_some_and(|row| row.state == RecordState::Sealed);

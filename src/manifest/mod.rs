@@ -48,6 +48,7 @@ pub use model::{
     Patch, Protocol, Quality, Range, Rate, Reach, Region, RegionNumber, Regions, Retry, Series, SeriesId, SourceSpec,
     Timeouts, Timetable, Tunnel, Verify, is_on_one_of,
 };
+pub(crate) use name_rules::is_device;
 pub use parse::{load, load_with_secrets, parse};
 pub use path_pattern::Timed;
 pub use query::Query;

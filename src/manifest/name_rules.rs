@@ -34,9 +34,9 @@ pub(super) fn component(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-/// True for a name that Windows takes for a device, whatever follows the first dot.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+/// True for a name that Windows takes for a device, whatever follows the first dot, and spaces before it.
+pub(crate) fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
     matches!(stem.as_str(), "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
         || ["com", "lpt"].iter().any(|port| {
             stem.strip_prefix(port).is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit()))

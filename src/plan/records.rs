@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use crate::day::Window;
-use crate::digest::Digest;
+use crate::digest::{Digest, PrefixedDigest};
 use crate::manifest::{Query, SeriesId};
 
 /// What a day record says of its day.
@@ -26,7 +26,7 @@ pub struct DaySummary {
     /// Files that upstream does not have.
     pub absent: u64,
     /// `sha256:` and the digest of its files.
-    pub digest: String,
+    pub digest: PrefixedDigest,
     /// Files that are not there, of a day that an earlier run began to repair and did not finish.
     pub missing: u64,
 }

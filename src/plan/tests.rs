@@ -8,6 +8,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::PrefixedDigest;
 use crate::manifest::{self, Patch};
 
 /// Day records as a table.
@@ -36,7 +37,7 @@ impl Table {
             files: 1,
             bytes: 1,
             absent: 0,
-            digest: String::new(),
+            digest: PrefixedDigest(Digest::sha256(b"")),
             missing: 0,
         };
         self.0.insert((day.id.clone(), day.day.date), DayStatus::Known(known));

@@ -161,7 +161,7 @@ fn records(lab: &Lab) {
             recnum: None,
             harpnum: None,
             segment: None,
-            checked: Some("structure".to_owned()),
+            checked: Some(sunhaul::archive::Checked::Structure),
             absent: None,
             reason: None,
             header: None,

@@ -72,7 +72,7 @@ impl Archive {
     fn standing_record(&self, day: DayToTake<'_>) -> Result<StandingRecord, Error> {
         let DayToTake { series, date, spec, job, .. } = day;
         let relative = record_of(series, date);
-        let (record, salvaged) = match DayRecord::read(&self.tree, &relative, (series, date)) {
+        let (record, salvaged) = match DayRecord::read(&self.tree, &relative, series, date) {
             Ok(record) => (record, HashSet::new()),
             // A record that cannot be read proves nothing; the day is done again and the record replaced.
             Err(error @ Error::Record { .. }) => {

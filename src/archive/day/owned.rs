@@ -53,7 +53,7 @@ impl DayWork {
     ) -> Result<(), Error> {
         let mut shared = None;
         if let Some(ground) = ground {
-            let others = ground.owners(&self.archive, (&self.series, self.date), &[path.to_string()])?;
+            let others = ground.owners(&self.archive, &self.series, self.date, &[path.to_string()])?;
             let others: Vec<Owner> = others.into_values().flatten().collect();
             if let Some(other) = others.iter().find(|other| other.sha256 == found) {
                 return Err(Error::Claimed { path: path.to_string(), by: other.day.clone() });

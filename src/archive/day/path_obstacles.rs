@@ -52,7 +52,7 @@ impl DayWork {
         let mut obstacles = obstacles.filter_map(Result::transpose).collect::<Result<Vec<Obstacle>, Error>>()?;
         if let Some(ground) = &ground {
             let files: Vec<String> = obstacles.iter().flat_map(|obstacle| obstacle.files.iter().cloned()).collect();
-            let others = ground.owners(&self.archive, (&self.series, self.date), &files)?;
+            let others = ground.owners(&self.archive, &self.series, self.date, &files)?;
             obstacles.retain(|obstacle| obstacle.files.iter().all(|file| !others.contains_key(file)));
         }
         if !obstacles.is_empty() {

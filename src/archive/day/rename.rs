@@ -135,7 +135,7 @@ impl DayWork {
         for place in places {
             // Where the file cannot be read, it is fetched.
             let Ok(Some(file)) = self.archive.open_plain(&place) else { continue };
-            if let Some(stamp) = self.read_as(&place, &file, (length, sha256)) {
+            if let Some(stamp) = self.read_as(&place, &file, length, sha256) {
                 return Ok(Some((place, file, stamp)));
             }
         }
@@ -143,7 +143,7 @@ impl DayWork {
     }
 
     /// What a file is, if it has these bytes.
-    fn read_as(&self, place: &str, file: &File, (length, due): (u64, Digest)) -> Option<Stamp> {
+    fn read_as(&self, place: &str, file: &File, length: u64, due: Digest) -> Option<Stamp> {
         fs::fstat(file).ok().filter(|stat| length_of(stat) == Some(length))?;
         self.read_once(place, file).filter(|(_, found)| *found == due).map(|(stamp, _)| stamp)
     }

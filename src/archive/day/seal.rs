@@ -14,7 +14,7 @@ use crate::archive::fsync::{settle, settle_moves};
 use crate::archive::journal::JournalEntry;
 use crate::archive::layout::folded;
 use crate::archive::record::{DayRecord, FileLine, RecordBasis, RecordState};
-use crate::archive::safe_dir::{length_of, split};
+use crate::archive::safe_dir::{Place, length_of, split};
 use crate::archive::shared_paths::Ground;
 use crate::archive::staged_file::Stamp;
 use crate::archive::{Archive, Error};
@@ -76,7 +76,12 @@ impl DayWork {
         // Written beside the day's parts: what a kill leaves there goes with them.
         let staged = format!("record.{}", rustix::process::getpid().as_raw_nonzero());
         let (days, name) = (days(&self.series), format!("{}.jsonl", self.date));
-        self.archive.tree.replace_with((&self.parts(), &staged), (&days, &name), true, |out| record.write(out))?;
+        self.archive.tree.replace_with(
+            Place { directory: &self.parts(), name: &staged },
+            Place { directory: &days, name: &name },
+            true,
+            |out| record.write(out),
+        )?;
         self.forget_parts();
         self.journal.remove()?;
         Ok((record, retired))
@@ -245,7 +250,7 @@ impl DayWork {
         let owners = if shared.is_empty() {
             HashMap::new()
         } else {
-            ground.owners(&self.archive, (&self.series, self.date), &shared)?
+            ground.owners(&self.archive, &self.series, self.date, &shared)?
         };
         let is_put = |(path, sha256): &(String, Option<Digest>)| {
             let mut owners = owners.get(path).into_iter().flatten();
@@ -304,7 +309,7 @@ impl DayWork {
         let others = match &ground {
             Some(ground) => {
                 let paths: Vec<String> = files.keys().cloned().collect();
-                ground.owners(&self.archive, (&self.series, self.date), &paths)?
+                ground.owners(&self.archive, &self.series, self.date, &paths)?
             }
             None => HashMap::new(),
         };

@@ -430,10 +430,15 @@ fn a_record_in_the_making_lies_in_the_days_own_work() {
     };
     let days = ".sunhaul/days/s";
     let staging = ".sunhaul/work/partial/s/2015-12-11";
-    let written = lab.archive.tree.replace_with((staging, "record.1"), (days, "x.jsonl"), true, |out| {
-        assert_eq!(names(days), Vec::<String>::new(), "nothing half is among the records");
-        out.write_all(b"x")
-    });
+    let written = lab.archive.tree.replace_with(
+        Place { directory: staging, name: "record.1" },
+        Place { directory: days, name: "x.jsonl" },
+        true,
+        |out| {
+            assert_eq!(names(days), Vec::<String>::new(), "nothing half is among the records");
+            out.write_all(b"x")
+        },
+    );
     written.unwrap();
     std::fs::remove_file(lab.root().join(days).join("x.jsonl")).unwrap();
     lab.seal(work, "a", RecordState::Sealed, &[]);

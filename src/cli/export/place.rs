@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::archive::STATE;
 use crate::cli::problem::CliError;
 use crate::cli::{Exit, Result};
 use crate::export::Error;
@@ -42,7 +43,7 @@ impl ExportTarget {
         let Ok(folder) = folder_of(path).canonicalize() else {
             return refused("is in a folder that does not exist", "make the folder first");
         };
-        if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(".sunhaul"))) {
+        if root.canonicalize().is_ok_and(|root| folder.starts_with(root.join(STATE))) {
             return refused("is in the archive's own folder", "name a place outside of `.sunhaul`");
         }
         Ok(ExportTarget::Path(path.to_owned()))

@@ -90,7 +90,7 @@ impl Archived {
     pub(super) fn next(&self, series: &Series, file: &RemoteFile) -> NextRequest {
         match self.by_key.get(&file.key) {
             Some(line) if is_as_listed(file, line) => {
-                let is_sure = needs_no_request(series, (file, line), self.standing, self.is_final);
+                let is_sure = needs_no_request(series, file, line, self.standing, self.is_final);
                 if is_sure { NextRequest::Keep } else { NextRequest::AskAbout }
             }
             _ => NextRequest::Fetch,

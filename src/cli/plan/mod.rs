@@ -345,7 +345,7 @@ mod tests {
             files: 5,
             bytes: 9,
             absent: 0,
-            digest: String::new(),
+            digest: crate::digest::PrefixedDigest(Digest::sha256(b"")),
             missing: 0,
         })
     }

@@ -347,7 +347,7 @@ pub(super) fn header(date: &str, job: &str, state: RecordState, spec: Digest, fi
         bytes: files * 576_000,
         absent: 0,
         records: None,
-        digest: String::new(),
+        digest: crate::digest::PrefixedDigest(Digest::sha256(b"")),
         body: 0,
         left_out: None,
         check: None,

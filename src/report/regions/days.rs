@@ -7,7 +7,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use super::slots::{DaySlots, Family, SeriesSlots, SlotStatus};
 use super::table;
 use crate::archive::{
-    ACCEPTED, DayHeader, DayRecord, Error, FileLine, MissingSlotReasons, MissingWhy, Reader, RecordState,
+    AbsentReason, DayHeader, DayRecord, Error, FileLine, MissingSlotReasons, MissingWhy, Reader, RecordState,
 };
 use crate::day::{Scale, SlotSpan, Window};
 use crate::failure::Class;
@@ -197,9 +197,9 @@ fn of_files(files: &[FileLine], series: &Series, segments: Option<usize>) -> Day
     let mut records: BTreeMap<Record, (usize, SlotStatus)> = BTreeMap::new();
     for line in files.iter().filter(is_preferred) {
         let (Some(harpnum), Some(time)) = (line.harpnum, scale.read(&line.time)) else { continue };
-        let slot = match line.absent.as_deref() {
+        let slot = match line.absent {
             None => SlotStatus::Had,
-            Some(ACCEPTED) => SlotStatus::Lacks(GapReason::Accepted),
+            Some(AbsentReason::Accepted) => SlotStatus::Lacks(GapReason::Accepted),
             Some(_) => SlotStatus::Lacks(GapReason::NoFile),
         };
         let (count, known) = records.entry((harpnum, line.recnum, time)).or_insert((0, SlotStatus::Had));

@@ -5,7 +5,7 @@ use super::corrupt_backoff::{self, CorruptFile};
 use super::file_paths::{FilePaths, absent_line};
 use super::file_task::{FileEnded, FileTask, GivenUp, line_of};
 use super::known_bad::{FailureProof, is_about_the_file, proof};
-use crate::archive::{ACCEPTED, FileLine, RelativePath};
+use crate::archive::{AbsentReason, FileLine, RelativePath};
 use crate::failure::{Class, Failure, Remedy};
 use crate::source::{Body, RemoteFile};
 use crate::untrusted::escape;
@@ -57,7 +57,7 @@ impl DayContext {
         let path = paths.now.first().and_then(|path| RelativePath::from_record(path)).ok_or_else(|| failure.clone())?;
         tracing::info!(key = %escape(&file.key), class = %failure.class, %failure, "absent, as the job accepts");
         let line = line_of(&self.todo.series, self.opened.series.source.scale(), file, &path);
-        Ok(FileLine { absent: Some(ACCEPTED.to_owned()), reason: Some(reason.to_owned()), ..line })
+        Ok(FileLine { absent: Some(AbsentReason::Accepted), reason: Some(reason.to_owned()), ..line })
     }
 }
 

@@ -74,7 +74,7 @@ pub(in crate::run) fn find(
         None => known_path(opened, todo, file, work)?,
     };
     let earlier = match (&there, &path) {
-        (None, Some(due)) => match recorded(opened, work, (file, due), look)? {
+        (None, Some(due)) => match recorded(opened, work, file, due, look)? {
             None => retired(opened, work, file, look)?,
             some => some,
         },
@@ -105,7 +105,8 @@ fn is_as_stored(file: &RemoteFile, line: &FileLine) -> bool {
 fn recorded(
     opened: &OpenedSeries,
     work: &DayWork,
-    (file, due): (&RemoteFile, &RelativePath),
+    file: &RemoteFile,
+    due: &RelativePath,
     look: ListingLook<'_>,
 ) -> Result<Option<Earlier>, Failure> {
     let renumbered = || Some((look.renumbered.line(&file.key)?, None));
@@ -120,7 +121,7 @@ fn recorded(
     }
     // The same place stands for the same bytes, whatever the number of the record.
     let is_sure = standing.is_none_or(|standing| {
-        !look.todo.how.afresh && needs_no_request(&opened.series, (file, line), standing, look.is_final)
+        !look.todo.how.afresh && needs_no_request(&opened.series, file, line, standing, look.is_final)
     });
     Ok(Some(Earlier { line: line.clone(), is_in_place, is_sure }))
 }
@@ -145,7 +146,7 @@ fn retired(
         }
         let standing = EarlierLook::OtherSpec(*state);
         let is_sure = !look.todo.how.afresh
-            && (is_locked || needs_no_request(&opened.series, (file, line), standing, look.is_final));
+            && (is_locked || needs_no_request(&opened.series, file, line, standing, look.is_final));
         return Ok(Some(Earlier { line: line.clone(), is_in_place: false, is_sure }));
     }
     Ok(None)
@@ -167,7 +168,8 @@ fn is_made_alike(file: &RemoteFile, line: &FileLine) -> bool {
 #[must_use]
 pub fn needs_no_request(
     series: &Series,
-    (file, line): (&RemoteFile, &FileLine),
+    file: &RemoteFile,
+    line: &FileLine,
     standing: EarlierLook,
     is_final: bool,
 ) -> bool {

@@ -15,7 +15,7 @@ use super::narrowed::RecordListing;
 use super::open::OpenDay;
 use super::path_of;
 use super::renumbered::Renumbered;
-use crate::archive::{Archive, DayWork, FileLine, LeftOut};
+use crate::archive::{AbsentReason, Archive, DayWork, FileLine, LeftOut};
 use crate::failure::{Class, Failure};
 use crate::fetch;
 use crate::manifest::latency::{WITHOUT_FILES, by_name, has_ended};
@@ -61,7 +61,7 @@ pub(in crate::run) fn without_file(
             return Err(failure);
         }
         let path = path_of(&opened.series, todo, &file, &fetch::name_of(&file, None))?;
-        lines.push(FileLine { absent: Some("no-file".to_owned()), ..line_of(&todo.series, scale, &file, &path) });
+        lines.push(FileLine { absent: Some(AbsentReason::NoFile), ..line_of(&todo.series, scale, &file, &path) });
     }
     Ok(lines)
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::archive::{FileLine, RecordState, RelativePath};
 use crate::day::Scale;
-use crate::digest::Digest;
+use crate::digest::{Digest, PrefixedDigest};
 use crate::failure::{Class, Failure};
 use crate::fetch::LockedBody;
 use crate::lock::{DayRow, LockWithRecords, LockedFile};
@@ -259,7 +259,11 @@ impl LockView {
     }
 
     /// What is wrong with a day that comes to another digest than the lock's, or lacks other files.
-    pub(in crate::run) fn objects_to(&self, digest: impl FnOnce() -> String, absent: &[FileLine]) -> Option<Failure> {
+    pub(in crate::run) fn objects_to(
+        &self,
+        digest: impl FnOnce() -> PrefixedDigest,
+        absent: &[FileLine],
+    ) -> Option<Failure> {
         let (row, digest) = (self.row.as_ref()?, digest());
         let due = &row.digest;
         let to_do = "`sunhaul update` moves the lock if upstream is right";

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::downloads::Failures;
-use crate::archive::{ACCEPTED, FileLine, LeftOut, MissingSlot, MissingSlotReasons, MissingWhy, RecordState};
+use crate::archive::{AbsentReason, FileLine, LeftOut, MissingSlot, MissingSlotReasons, MissingWhy, RecordState};
 use crate::day::Scale;
 use crate::source::{Body, Listed};
 
@@ -32,7 +32,8 @@ impl ListedSlots {
         &self,
         failed: &Failures,
         absent: &[FileLine],
-        (state, left_out): (RecordState, Option<LeftOut>),
+        state: RecordState,
+        left_out: Option<LeftOut>,
     ) -> MissingSlotReasons {
         let failed = failed.keys().filter_map(|key| {
             let ListedSlot { harpnum, time, is_offline } = self.0.get(key)?;
@@ -40,7 +41,7 @@ impl ListedSlots {
             Some(MissingSlot { harpnum: *harpnum, time: time.clone(), why })
         });
         let absent = absent.iter().filter_map(|line| {
-            let is_accepted = line.absent.as_deref() == Some(ACCEPTED);
+            let is_accepted = line.absent == Some(AbsentReason::Accepted);
             let why = if is_accepted { MissingWhy::Accepted } else { MissingWhy::NoFile };
             Some(MissingSlot { harpnum: line.harpnum?, time: line.time.clone(), why })
         });

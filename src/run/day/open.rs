@@ -80,6 +80,6 @@ impl DayProcess<'_> {
         done.absent = record.header.absent;
         done.accepted = record.files.iter().filter(|file| file.reason.is_some()).count() as u64;
         done.records = record.header.records.clone().unwrap_or_default();
-        done.digest = record.header.digest.strip_prefix("sha256:").and_then(|d| d.parse().ok());
+        done.digest = Some(record.header.digest.0);
     }
 }

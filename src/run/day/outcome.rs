@@ -140,7 +140,7 @@ impl DayProcess<'_> {
         if !failed.is_empty() {
             if !rest.listed_slots.is_empty() {
                 let state = if outcome.is_final { RecordState::Sealed } else { RecordState::Provisional };
-                let missing = rest.listed_slots.missing(failed, &outcome.absent, (state, rest.left_out.clone()));
+                let missing = rest.listed_slots.missing(failed, &outcome.absent, state, rest.left_out.clone());
                 day.store.note_missing(missing)?;
             }
             let given_up = failed.values().find(|(_, failure)| failure.class == Class::HostGivenUp);

@@ -9,7 +9,7 @@ use super::known_files::is_sealed;
 use super::path_collisions::collision;
 use super::path_of;
 use super::rename::place_one;
-use crate::archive::{FileLine, Published, RelativePath};
+use crate::archive::{AbsentReason, FileLine, Published, RelativePath};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fetch::{self, Fetched, resource};
@@ -147,7 +147,7 @@ impl FileTask {
             sha256: Some(fetched.body.sha256),
             origin: fetched.origin,
             cards: fetched.origin.and(file.cards.as_ref()).map(HeaderCards::digest),
-            checked: Some(fetched.body.checked.to_owned()),
+            checked: Some(fetched.body.checked),
             header: fetched.body.digests.as_ref().map(|digests| digests.header),
             data: fetched.body.digests.as_ref().map(|digests| digests.data.clone()),
             etag: fetched.validators.etag.clone(),
@@ -162,8 +162,8 @@ impl FileTask {
             Some(path) => path.clone(),
             None => self.path_by(file, &fetch::name_of(file, None)).ok()?,
         };
-        let why = failure.status.map_or_else(|| "404".to_owned(), |status| status.to_string());
-        Some(FileLine { absent: Some(why), ..self.bare_line(file, &path) })
+        let absent = Some(AbsentReason::Status(failure.status.unwrap_or(404)));
+        Some(FileLine { absent, ..self.bare_line(file, &path) })
     }
 
     /// What a record says of a file whatever became of it.

@@ -73,7 +73,7 @@ impl DayProcess<'_> {
         let lock_view = lock_view.by_listed_keys(&listed.files, series.series.source.scale());
         let renumbered = Renumbered::of(&series, &store, &listed.files);
         if todo.how.recheck && is_final && listed_by == ListedBy::Source {
-            unlisted::keep(&series, todo, (&store, renumbered.former_keys()), &lock_view, &mut listed).await?;
+            unlisted::keep(&series, todo, &store, renumbered.former_keys(), &lock_view, &mut listed).await?;
         }
         let by_series = std::mem::take(&mut listed.by_series);
         let bytes = listed.files.iter().map(|f| f.bytes).sum();

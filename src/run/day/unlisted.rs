@@ -17,7 +17,8 @@ use crate::source::{Listed, RemoteFile};
 pub(in crate::run) async fn keep(
     opened: &OpenedSeries,
     todo: &Todo,
-    (work, former): (&Arc<DayWork>, &HashSet<String>),
+    work: &Arc<DayWork>,
+    former: &HashSet<String>,
     expected: &LockView,
     listed: &mut Listed,
 ) -> Result<(), Failure> {

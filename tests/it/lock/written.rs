@@ -44,7 +44,7 @@ fn a_lock_of_more_than_50_000_files_holds_days_alone_and_says_so() {
         recnum: None,
         harpnum: None,
         segment: None,
-        checked: Some("checksum".to_owned()),
+        checked: Some(sunhaul::archive::Checked::Checksum),
         absent: None,
         reason: None,
         header: None,
