@@ -106,9 +106,9 @@ impl DayProcess<'_> {
         let open = self.open().await?;
         let Reconciled { day, missing, mut rest } = self.files_of(open).await?;
         let downloads = downloads::fetch(&day, missing).await;
-        let outcome = self.outcome(&day, &mut rest, downloads)?;
+        let outcome = self.outcome(&day, &mut rest, downloads).await?;
         self.report_failed(&day, &outcome).await?;
-        self.must_be_whole(&day, &rest, &outcome)?;
+        self.must_be_whole(&day, &rest, &outcome).await?;
         self.seal(day, rest, outcome).await
     }
 

@@ -10,9 +10,9 @@ use super::listing::{ListedBy, is_final_without_files};
 use super::reconcile::DayRest;
 use super::second_look::{Lacking, seen_doubted_before};
 use super::{DayProcess, Early};
-use crate::archive::{FileLine, RecordState};
+use crate::archive::{DayWork, FileLine, RecordState};
 use crate::failure::{Class, Failure};
-use crate::run::blocking::blocking;
+use crate::run::blocking::{blocking, on_day};
 use crate::run::day::context::DayContext;
 use crate::run::event::{Event, FileEnd};
 use crate::source::MADE;
@@ -32,7 +32,7 @@ pub(super) struct DayOutcome {
 impl DayProcess<'_> {
     /// Weighs what is missing after the downloads. [`Early::Again`] where it may as well be a server that lost its storage for
     /// a moment.
-    pub(super) fn outcome(
+    pub(super) async fn outcome(
         &self,
         day: &DayContext,
         rest: &mut DayRest,
@@ -63,12 +63,12 @@ impl DayProcess<'_> {
         let is_through = failed.is_empty() && left == 0 && !self.run.halt.is_cancelled();
         let may_come = !missing.has_bad && may_come(day, rest, &absent);
         if is_through && may_come {
-            day.store.note_young()?;
+            on_day(&day.store, DayWork::note_young).await?;
         }
         let is_final = day.is_final && !may_come;
         let is_asked = rest.listed_by == ListedBy::Source;
         let is_doubted = is_through && is_final && is_asked && lacking.is_doubtful();
-        if is_doubted && !seen_doubted_before(self.run, &day.store, rest.listed_at)? {
+        if is_doubted && !seen_doubted_before(self.run, &day.store, rest.listed_at).await? {
             self.note_second_look(day, lacking, absent.len());
             return Err(Early::Again);
         }
@@ -119,7 +119,7 @@ impl DayProcess<'_> {
     }
 
     /// Ends a day that may not be sealed: files failed, are left to another run, or are not those of the lock.
-    pub(super) fn must_be_whole(
+    pub(super) async fn must_be_whole(
         &mut self,
         day: &DayContext,
         rest: &DayRest,
@@ -141,7 +141,7 @@ impl DayProcess<'_> {
             if !rest.listed_slots.is_empty() {
                 let state = if outcome.is_final { RecordState::Sealed } else { RecordState::Provisional };
                 let missing = rest.listed_slots.missing(failed, &outcome.absent, state, rest.left_out.clone());
-                day.store.note_missing(missing)?;
+                on_day(&day.store, move |store| store.note_missing(missing)).await?;
             }
             let given_up = failed.values().find(|(_, failure)| failure.class == Class::HostGivenUp);
             self.done.error = given_up.map(|(_, failure)| failure.clone());

@@ -13,7 +13,7 @@ use crate::archive::{AbsentReason, FileLine, Published, RelativePath};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fetch::{self, Fetched, resource};
-use crate::run::blocking::blocking;
+use crate::run::blocking::{blocking, on_day};
 use crate::run::event::{Event, FileEnd};
 use crate::run::redirects::{self, PlaceTaken, Reached};
 use crate::source::{HeaderCards, RemoteFile};
@@ -27,12 +27,7 @@ impl FileTask {
         if let Some(crossed) = self.claim(&path, &line.key) {
             return Some(crossed);
         }
-        let kept = if line.path == path.as_str() && self.day.store.is_there(&line) {
-            self.day.store.adopt(vec![line.clone()]).map_err(Into::into).map(|_| Some(FileEnd::Have))
-        } else {
-            place_one(&self.day.store, line.clone(), &path).await
-        };
-        let end = match kept {
+        let end = match self.keep_or_place(&line, &path).await {
             Ok(end) => end?,
             Err(failure) => return Some(FileEnded::Failed { path: Some(path.to_string()), failure, with: None }),
         };
@@ -42,6 +37,18 @@ impl FileTask {
         let path = Some(path.to_string());
         self.day.run.emit(Event::FileDone { day: self.day.id.clone(), key: line.key, path, end });
         Some(FileEnded::Done)
+    }
+
+    /// Takes over a file that lies at its path, or gives it the path. `None` when it is not there any more.
+    async fn keep_or_place(&self, line: &FileLine, path: &RelativePath) -> Result<Option<FileEnd>, Failure> {
+        if line.path == path.as_str() {
+            let lines = vec![line.clone()];
+            let taken = on_day(&self.day.store, |store| store.adopt(lines)).await?;
+            if !taken.is_empty() {
+                return Ok(Some(FileEnd::Have));
+            }
+        }
+        place_one(&self.day.store, line.clone(), path).await
     }
 
     /// Claims a path for a key; the end of both when another one has it.

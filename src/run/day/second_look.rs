@@ -1,5 +1,8 @@
 //! Whether a listing is believed at once. One that would seal a day as empty, or take files away, is looked at once more.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::listing::{DayListing, ListedBy};
@@ -8,6 +11,7 @@ use super::open::OpenDay;
 use super::preferred::Before;
 use crate::archive::{self, Archive, DayWork};
 use crate::failure::{Class, Failure};
+use crate::run::blocking::on_day;
 use crate::run::{OpenedSeries, RunContext, Todo};
 use crate::source::Listed;
 use crate::untrusted::escape;
@@ -76,26 +80,27 @@ impl Lacking {
 
 /// An empty day seals only when a second look, long enough after the first, finds it empty too.
 fn seen_empty_before(run: &RunContext, work: &DayWork, now: DateTime<Utc>) -> Result<bool, Failure> {
-    seen_before(run, work.empty_at(), now, || work.note_empty(now))
+    Ok(seen_before(run.second_look, work.empty_at(), now, || work.note_empty(now))?)
 }
 
 /// So does a day whose absent files are in doubt.
-pub(in crate::run) fn seen_doubted_before(
+pub(in crate::run) async fn seen_doubted_before(
     run: &RunContext,
-    work: &DayWork,
+    work: &Arc<DayWork>,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    seen_before(run, work.doubted_at(), now, || work.note_doubted(now))
+    let second_look = run.second_look;
+    on_day(work, move |work| seen_before(second_look, work.doubted_at(), now, || work.note_doubted(now))).await
 }
 
 /// True when a look at `before` saw the same, long enough ago; else this one is noted, unless one is that counts.
 fn seen_before(
-    run: &RunContext,
+    second_look: Duration,
     before: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
     note: impl FnOnce() -> Result<(), archive::Error>,
-) -> Result<bool, Failure> {
-    let second_look = chrono::TimeDelta::from_std(run.second_look).unwrap_or(chrono::TimeDelta::MAX);
+) -> Result<bool, archive::Error> {
+    let second_look = chrono::TimeDelta::from_std(second_look).unwrap_or(chrono::TimeDelta::MAX);
     match before {
         Some(at) if now.signed_duration_since(at) >= second_look => Ok(true),
         Some(at) if at <= now => Ok(false),
