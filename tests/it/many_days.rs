@@ -60,7 +60,7 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
     within(&lab, 300, "plan job.yaml").done();
     let plan = String::from_utf8(lab.read("out")).expect("UTF-8");
     assert!(plan.contains("s71     1900-01-01 UTC  2026-01-01 UTC     46,021  46,021  46,021     0\n"), "{plan}");
-    let end = "to do: 3,313,512 days, from s00 1900-01-01 to s71 2025-12-31; --json lists them\n\n\
+    let end = "to do: 3,313,512 days, from s00 1900-01-01 to s71 2025-12-31; --days shows each\n\n\
                the lock does not say what the 3,313,512 days to do have; --list asks the sources\n\
                localhost:1: about 3,313,512 requests, as fast as it can (private: unlimited, 4 connections), and the files\n";
     assert!(plan.ends_with(end), "{plan}");
@@ -68,6 +68,24 @@ fn commands_that_ask_nobody_take_the_memory_of_a_few_days_for_millions() {
     within(&lab, 300, "export job.yaml --format csv").status(1).stderr_has("no day of `lab` has a record").done();
     within(&lab, 300, "status job.yaml").done();
     within(&lab, 300, "verify job.yaml").status(1).stderr_has("no archive at").done();
+}
+
+#[test]
+fn days_to_do_are_counted_by_month_or_year_and_shown_each_on_demand() {
+    let lab = Lab::new();
+    let shown = |start: &str, options: &[&str]| {
+        lab.write("job.yaml", job("http://localhost:1/", 1).replace("1900-01-01", start));
+        lab.sunhaul(&[&["plan", "job.yaml"], options].concat()).stdout_has("to do").done().stdout
+    };
+    let months = shown("2025-10-31", &[]);
+    let rows = "series  to do in  days  new\ns00     2025-10      1    1\ns00     2025-11     30   30\ns00     2025-12     31   31\n";
+    assert!(months.contains(rows), "{months}");
+    let years = shown("1990-06-01", &[]);
+    let row = "series  to do in  days  new\ns00     1990       214  214\ns00     1991       365  365\n";
+    assert!(years.contains(row), "{years}");
+    let each = shown("2000-01-01", &["--days"]);
+    assert_eq!(each.lines().filter(|line| line.ends_with("new: not fetched yet")).count(), 9497, "{each}");
+    assert!(!each.contains("to do in"), "{each}");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 
 mod archived;
 mod consequences;
+mod days;
 mod estimate;
 mod hosts;
 mod listing;
 mod sizes;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -28,15 +28,12 @@ use super::{
 use crate::day::Window;
 use crate::manifest::{Manifest, Region, Series};
 use crate::net::Net;
-use crate::plan::{DayStanding, Outlook, Plan, PlannedDay, PlannedSeries, ToDoReason};
+use crate::plan::{Outlook, Plan, PlannedSeries};
 use crate::report::human;
 use crate::untrusted::escape;
 
 /// Columns that are left out where no series has such a day.
 const RARE: [&str; 7] = ["new", "started", "provisional", "stale", "damaged", "differs", "refused"];
-
-/// Up to this many days to do are shown one by one.
-const FEW: u64 = 20;
 
 /// As many days that cannot be done are shown.
 const NAMED: usize = 20;
@@ -51,7 +48,7 @@ const NAMED: usize = 20;
         final, `stale` if the manifest now asks for something else, `damaged` if its record cannot be read, \
         `differs` if its files are not those in the lock, `refused` if it belongs to another job that asks for \
         something else, and `done` if it is sealed. For stale days it shows which keys of the manifest differ, and \
-        what happens to their files. Requests, bytes and time are estimated from the days in the lock.\n\n\
+        what happens to their files. More than 20 days to do are counted by month, or by year if there are many months. Requests, bytes and time are estimated from the days in the lock.\n\n\
         With --list the days to do are listed at their sources, within the limits of the hosts, and it shows files, \
         bytes, requests, free disk space and time. Files that the archive already has are not counted.",
     after_help = "Examples:\n  sunhaul plan jobs/quickstart.yaml\n  sunhaul plan jobs/december.yaml --list\n  \
@@ -64,6 +61,9 @@ pub(super) struct Args {
     /// List the days to do at their sources.
     #[arg(long)]
     list: bool,
+    /// Show each day to do, however many there are.
+    #[arg(long, conflicts_with = "json")]
+    days: bool,
     /// Print the plan as JSON, including the days that are done.
     #[arg(long)]
     json: bool,
@@ -108,7 +108,9 @@ pub(super) fn run(args: &Args, shell: &Shell) -> Result<Exit> {
         };
         stdout::print_json(&plan.to_json(&root, outlook))?;
     } else {
-        let mut text = render(&plan, &job.archive.root.to_string_lossy());
+        stdout::print(&series_of(&plan, &job.archive.root.to_string_lossy()))?;
+        if args.days { days::print_each(&plan) } else { stdout::print(&days::shown(&plan)) }?;
+        let mut text = refused_days(&plan);
         for (series, days) in removed_series::days(&job)? {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\n{}", removed_series::line(&job.path, &series.0, days));
@@ -165,7 +167,8 @@ async fn listed(
     listing
 }
 
-fn render(plan: &Plan, root: &str) -> String {
+/// The series of a plan, with counts of their days.
+fn series_of(plan: &Plan, root: &str) -> String {
     let mut out = format!("{} in {}\n\n", escape(&plan.job), escape(root));
     out.push_str(&series_table(plan));
     for series in &plan.series {
@@ -176,8 +179,6 @@ fn render(plan: &Plan, root: &str) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\n{id}: {days} outside of the range, from before, which `sunhaul forget` takes out");
     }
-    out.push_str(&days_to_do(plan));
-    out.push_str(&refused_days(plan));
     out
 }
 
@@ -211,27 +212,6 @@ fn region_lines(series: &PlannedSeries) -> String {
     format!("\nregions of {}:\n{lines}", escape(&series.id.0))
 }
 
-/// The days to do, one by one where they are few.
-fn days_to_do(plan: &Plan) -> String {
-    let counts = plan.counts();
-    match counts.planned {
-        0 if counts.refused == 0 => format!("\nnothing to do: {} sealed\n", all(counts.done)),
-        0 => String::new(),
-        1..=FEW => {
-            let line =
-                |day: PlannedDay<'_>| format!("  {} {}  {}: {day}\n", escape(&day.id.0), day.day.date, day.state());
-            format!("\nto do:\n{}", plan.to_do().map(line).collect::<String>())
-        }
-        many => {
-            let name = |day: PlannedDay<'_>| format!("{} {}", escape(&day.id.0), day.day.date);
-            let ends = [plan.to_do().next(), plan.to_do().next_back()];
-            let [from, to] = ends.map(|day| day.map(name).unwrap_or_default());
-            let days = human::count(many, "day");
-            format!("{}\nto do: {days}, from {from} to {to}; --json lists them\n", stale_by_reason(plan))
-        }
-    }
-}
-
 /// The days that cannot be done, with their remedy.
 fn refused_days(plan: &Plan) -> String {
     let refused = plan.counts().refused;
@@ -260,17 +240,6 @@ fn refused_days(plan: &Plan) -> String {
     out
 }
 
-/// Why days are stale, a line for each reason, where they are not shown one by one.
-fn stale_by_reason(plan: &Plan) -> String {
-    let mut days: BTreeMap<String, u64> = BTreeMap::new();
-    for day in plan.days_that(|standing| matches!(standing, DayStanding::ToDo(ToDoReason::Stale(_)))) {
-        *days.entry(day.to_string()).or_default() += 1;
-    }
-    let line = |(reason, count): (&String, &u64)| format!("  {}: {reason}\n", human::count(*count, "day"));
-    let lines: String = days.iter().take(NAMED).map(line).collect();
-    if lines.is_empty() { lines } else { format!("\nstale:\n{lines}") }
-}
-
 /// `HARP 377 from 2011-02-10T21:48:00_TAI to 2011-02-19T00:00:00_TAI`.
 fn patches(region: &Region, scale: crate::day::Scale) -> String {
     if region.patches.is_empty() {
@@ -283,11 +252,6 @@ fn patches(region: &Region, scale: crate::day::Scale) -> String {
         }
     });
     patches.collect::<Vec<_>>().join(", ")
-}
-
-/// `the only day is`, `all 12 days are`.
-fn all(days: u64) -> String {
-    if days == 1 { "the only day is".to_owned() } else { format!("all {} are", human::count(days, "day")) }
 }
 
 /// A label as short as it can be: a date alone for the start of a day.
@@ -328,6 +292,10 @@ mod tests {
              series:\n  - name: sharp_720s\narchive: {{ root: ../data }}\n"
         );
         crate::manifest::parse(Path::new("jobs/december.yaml"), text.as_bytes(), &|_| None).unwrap()
+    }
+
+    fn render(plan: &Plan, root: &str) -> String {
+        series_of(plan, root) + &days::shown(plan) + &refused_days(plan)
     }
 
     fn planned(end: &str, records: BTreeMap<&'static str, DayStatus>) -> Plan {
@@ -378,8 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn many_days_are_told_in_one_line() {
-        let text = render(&planned("2016-01-10", BTreeMap::new()), "../data");
-        assert!(text.contains("to do: 30 days, from sharp_720s 2015-12-11 to sharp_720s 2016-01-09; --json"), "{text}");
+    fn many_days_are_counted_by_month_by_year_or_not_at_all() {
+        let months = render(&planned("2016-01-10", BTreeMap::new()), "../data");
+        let rows =
+            "\nseries      to do in  days  new\nsharp_720s  2015-12     21   21\nsharp_720s  2016-01      9    9\n";
+        assert!(months.contains(rows), "{months}");
+        let line = "\nto do: 30 days, from sharp_720s 2015-12-11 to sharp_720s 2016-01-09; --days shows each\n";
+        assert!(months.ends_with(line), "{months}");
     }
 }
