@@ -12,8 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rustix::fs::{self, AtFlags, FileType};
@@ -88,34 +87,41 @@ pub struct DayWork {
     journal: Journal,
     spec: Digest,
     job: String,
-    /// The listing that is worked on is not final.
-    young: AtomicBool,
     /// Opened before anything is written, so that its sync tells each failure since, whoever else was told of it.
     root: OwnedFd,
     /// The record that stood, if any: its spec is another one, or it is provisional, or files of it are missing.
     before: Option<DayRecord>,
-    /// It was taken down.
-    withdrawn: Mutex<bool>,
-    /// Files that are there under this spec, by key.
-    have: Mutex<BTreeMap<String, FileLine>>,
     /// Files that a record names, or a journal of another spec or of a young day: by key.
     prior: BTreeMap<String, Prior>,
     /// What is known of retired files.
     retired: RetiredFiles,
-    /// Whose the files at the day's paths are.
-    owned: Mutex<Owned>,
-    /// Files of the day that lie elsewhere than they are due.
-    elsewhere: Mutex<Elsewhere>,
+    /// What changes while it is worked on.
+    state: Mutex<DayState>,
     /// Paths at which a damaged record says that files of ours are.
     salvaged: HashSet<String>,
     /// The machine went down since an earlier go: a file of right or zero bytes may be a write that was lost.
     after_crash: bool,
     empty_at: Option<DateTime<Utc>>,
     doubted_at: Option<DateTime<Utc>>,
-    /// What the source keeps.
-    remembered: Mutex<Option<String>>,
     /// Files that came wrong in earlier goes under this spec, by key.
     spoilt: BTreeMap<String, CorruptDownload>,
+}
+
+/// What changes while a day is worked on.
+#[derive(Debug, Default)]
+struct DayState {
+    /// Files that are there under this spec, by key.
+    have: BTreeMap<String, FileLine>,
+    /// Whose the files at the day's paths are.
+    owned: Owned,
+    /// Files of the day that lie elsewhere than they are due.
+    elsewhere: Elsewhere,
+    /// What the source keeps.
+    remembered: Option<String>,
+    /// The record that stood was taken down.
+    withdrawn: bool,
+    /// The listing that is worked on is not final.
+    young: bool,
 }
 
 impl Archive {
@@ -160,14 +166,14 @@ impl DayWork {
     /// True when one of these keys is there already, under this spec.
     #[must_use]
     pub fn has_any<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
-        let have = self.lock_have();
+        let have = &self.state().have;
         keys.any(|key| have.contains_key(key))
     }
 
     /// The line of a key that is there already, under this spec.
     #[must_use]
     pub fn have(&self, key: &str) -> Option<FileLine> {
-        self.lock_have().get(key).cloned()
+        self.state().have.get(key).cloned()
     }
 
     /// What an earlier record or spec had under a key.
@@ -184,7 +190,7 @@ impl DayWork {
     /// What is known of the files of the day, one line a key: what this go has comes before what was there earlier.
     #[must_use]
     pub fn lines(&self) -> Vec<FileLine> {
-        let have = self.lock_have();
+        let have = &self.state().have;
         let earlier = self.prior.values().map(|prior| &prior.line).filter(|line| !have.contains_key(&line.key));
         have.values().chain(earlier).cloned().collect()
     }
@@ -215,7 +221,7 @@ impl DayWork {
     /// that stands names.
     #[must_use]
     pub fn in_place(&self) -> (u64, u64) {
-        let have = self.lock_have();
+        let have = &self.state().have;
         let recorded = self.before.iter().flat_map(|record| &record.files);
         let there = recorded.filter(|file| file.sha256.is_some() && self.archive.tree.length(&file.path) == file.bytes);
         let files: BTreeMap<&str, u64> =
@@ -226,7 +232,7 @@ impl DayWork {
     /// The digest that a record of these keys' files would have.
     #[must_use]
     pub fn digest(&self, keys: &HashSet<String>) -> PrefixedDigest {
-        let have = self.lock_have();
+        let have = &self.state().have;
         let mut files: Vec<(&str, &Digest)> = have
             .values()
             .filter(|line| keys.contains(&line.key))
@@ -247,7 +253,7 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn note_young(&self) -> Result<(), Error> {
-        self.young.store(true, Ordering::Relaxed);
+        self.state().young = true;
         self.journal.append(&[self.journal.head(self.spec, &self.job, true)])
     }
 
@@ -298,7 +304,7 @@ impl DayWork {
     /// What the source kept of this day last, for the same question.
     #[must_use]
     pub fn remembered(&self) -> Option<String> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().remembered.clone()
     }
 
     /// Keeps a text of the source's; an empty one forgets the last.
@@ -306,28 +312,26 @@ impl DayWork {
     /// # Errors
     /// [`Error::Storage`].
     pub fn remember(&self, text: &str) -> Result<(), Error> {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         self.journal.append(&[JournalEntry::Remembered { text: text.to_owned() }])?;
-        *remembered = Some(text.to_owned()).filter(|text| !text.is_empty());
+        state.remembered = Some(text.to_owned()).filter(|text| !text.is_empty());
         Ok(())
     }
 
     /// True when the day has files by its record or by an earlier go.
     #[must_use]
     pub fn had_files(&self) -> bool {
-        let has_some = !self.lock_have().is_empty();
-        let owned = self.lock_owned();
-        has_some || !owned.ours.is_empty() || !owned.found.is_empty()
+        let DayState { have, owned, .. } = &*self.state();
+        !have.is_empty() || !owned.ours.is_empty() || !owned.found.is_empty()
     }
 
     /// True when it has files that, by their time, are still asked for. One of which nothing is known counts.
     #[must_use]
     pub fn had_files_at(&self, is_asked_for: impl Fn(&str) -> bool) -> bool {
-        let have = self.lock_have();
+        let DayState { have, owned, .. } = &*self.state();
         let recorded = self.before.iter().flat_map(|record| &record.files);
         let lines = recorded.chain(self.prior.values().map(|prior| &prior.line)).chain(have.values());
         let times: HashMap<&str, &str> = lines.map(|line| (line.path.as_str(), line.time.as_str())).collect();
-        let owned = self.lock_owned();
         let paths = owned
             .ours
             .keys()
@@ -401,7 +405,7 @@ impl DayWork {
                 }
                 let found = self.archive.hash(path.as_str())?;
                 if found == line.sha256 {
-                    self.lock_owned().placed.insert(path.to_string(), Stamp::of(&stat));
+                    self.state().owned.placed.insert(path.to_string(), Stamp::of(&stat));
                     self.keep(vec![line])?;
                     staged.discard()?;
                     return Ok(Published::Kept);
@@ -437,14 +441,14 @@ impl DayWork {
         }
         self.journal.published(key.clone());
         {
-            let mut owned = self.lock_owned();
+            let owned = &mut self.state().owned;
             owned.is_ours(path.as_str(), line.sha256);
             // Of one that cannot be told, the bytes are read when the day is sealed.
             if let Ok(stamp) = staged.stamp() {
                 owned.placed.insert(path.to_string(), stamp);
             }
         }
-        self.lock_have().insert(key, line);
+        self.state().have.insert(key, line);
         Ok(if replaced { Published::Replaced } else { Published::New })
     }
 
@@ -469,11 +473,8 @@ impl DayWork {
         super::quarantine::put(&self.archive, &self.series, self.date, staged, key, url, failure)
     }
 
-    fn lock_have(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, FileLine>> {
-        self.have.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_owned(&self) -> std::sync::MutexGuard<'_, Owned> {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, locked. No method that locks it again may be called meanwhile.
+    fn state(&self) -> MutexGuard<'_, DayState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

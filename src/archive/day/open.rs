@@ -1,12 +1,11 @@
 //! Taking a day: locked, its record read again under the lock, and what an earlier go left weighed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDate;
 
-use super::{DayWork, EarlierLook, Opened, Owned, Prior, RetiredFiles, days};
+use super::{DayState, DayWork, EarlierLook, Opened, Owned, Prior, RetiredFiles, days};
 use crate::archive::journal::{Journal, JournalEntry, JournalFile, JournalledAs, Worth};
 use crate::archive::reader::record_of;
 use crate::archive::record::{DayRecord, FileLine, RecordState, salvage};
@@ -134,20 +133,15 @@ impl Archive {
             journal,
             spec,
             job: job.to_owned(),
-            young: AtomicBool::new(false),
             root,
             before,
-            withdrawn: Mutex::new(false),
-            have: Mutex::new(have),
             prior,
             retired,
-            owned: Mutex::new(owned),
-            elsewhere: Mutex::default(),
+            state: Mutex::new(DayState { have, owned, remembered: replayed.remembered, ..DayState::default() }),
             salvaged,
             after_crash: replayed.crashed,
             empty_at: replayed.empty_at,
             doubted_at: replayed.doubted_at,
-            remembered: Mutex::new(replayed.remembered),
             spoilt: replayed.spoilt,
         })
     }

@@ -60,7 +60,7 @@ impl DayWork {
             }
             // Another day has put a file there, which this one shares.
             let is_put = others.iter().any(|other| !other.is_found);
-            shared = self.lock_owned().found.get(path.as_str()).copied().filter(|_| is_put).map(Put);
+            shared = self.state().owned.found.get(path.as_str()).copied().filter(|_| is_put).map(Put);
         }
         let ours = shared.or_else(|| self.put_at(path.as_str(), ground));
         let refused = || match ours {
@@ -77,7 +77,7 @@ impl DayWork {
     /// What was put at a path, if its file is ours: under this spelling or another one that the filesystem
     /// takes for it.
     fn put_at(&self, path: &str, ground: Option<&Ground<'_>>) -> Option<Put> {
-        let owned = self.lock_owned();
+        let owned = &self.state().owned;
         let left_to_us = || owned.found.get(path).filter(|_| ground.is_some_and(|ground| ground.is_released(path)));
         let spelt_otherwise = || {
             let due = folded(path);
@@ -97,7 +97,7 @@ impl DayWork {
     /// True when nothing at a path would be lost to its user if it were moved away: a plain file there is as it was put.
     pub(super) fn is_as_put(&self, path: &str, put: Option<Digest>) -> Result<bool, Error> {
         let Some(stat) = self.archive.tree.stat(path)? else { return Ok(true) };
-        let is_placed = self.lock_owned().placed.get(path) == Some(&Stamp::of(&stat));
+        let is_placed = self.state().owned.placed.get(path) == Some(&Stamp::of(&stat));
         let Some(put) = put.filter(|_| !is_placed && stat.st_size > 0) else { return Ok(true) };
         match self.digest_once(path) {
             Some(found) => Ok(found == put),
@@ -108,7 +108,7 @@ impl DayWork {
     /// Takes over files that were found at their paths with their bytes. Whose they are does not change.
     pub(super) fn keep(&self, lines: Vec<FileLine>) -> Result<(), Error> {
         let (ours, found): (Vec<&FileLine>, Vec<&FileLine>) = {
-            let mut owned = self.lock_owned();
+            let owned = &mut self.state().owned;
             lines.iter().partition(|line| {
                 let (path, sha256) = (&line.path, line.sha256);
                 // Other bytes than were put there are somebody else's.
@@ -126,7 +126,7 @@ impl DayWork {
         let mut entries = JournalEntry::published(ours.into_iter().cloned());
         entries.extend(found.into_iter().map(|line| JournalEntry::Kept(Box::new(line.clone()))));
         self.journal.append(&entries)?;
-        self.lock_have().extend(lines.into_iter().map(|line| (line.key.clone(), line)));
+        self.state().have.extend(lines.into_iter().map(|line| (line.key.clone(), line)));
         Ok(())
     }
 }

@@ -91,8 +91,8 @@ impl DayWork {
     fn known_paths(&self) -> KnownPaths {
         let mut all: BTreeSet<String> = self.prior.values().map(|prior| prior.line.path.clone()).collect();
         all.extend(self.retired.paths().map(str::to_owned));
-        all.extend(self.lock_owned().ours.keys().cloned());
-        KnownPaths { all, kept: self.lock_have().values().map(|line| line.path.clone()).collect() }
+        all.extend(self.state().owned.ours.keys().cloned());
+        KnownPaths { all, kept: self.state().have.values().map(|line| line.path.clone()).collect() }
     }
 
     /// What of ours stands in the way of a path; `None` where something else does, or nothing.
@@ -127,7 +127,7 @@ impl DayWork {
 
     /// A file that was put there for the day and holds what was put there; it is read.
     fn file_of_ours(&self, path: &str, known: &KnownPaths) -> Option<Obstacle> {
-        let put = self.lock_owned().ours.get(path).copied().filter(|_| !known.kept.contains(path))?;
+        let put = self.state().owned.ours.get(path).copied().filter(|_| !known.kept.contains(path))?;
         self.archive.tree.length(path)?;
         // A journal of an earlier version names the path alone.
         let is_as_put = put.is_none_or(|put| self.digest_once(path) == Some(put));
@@ -136,7 +136,7 @@ impl DayWork {
 
     /// Removes the folders that files of ours were moved from, as far as nothing else is in them.
     pub(super) fn remove_vacated_folders(&self) {
-        let vacated = std::mem::take(&mut self.lock_elsewhere().vacated);
+        let vacated = std::mem::take(&mut self.state().elsewhere.vacated);
         // The deepest first.
         for folder in vacated.iter().rev() {
             let mut folder = folder.as_str();

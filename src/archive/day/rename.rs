@@ -79,8 +79,8 @@ impl DayWork {
         let Some((from, file, stamp)) = self.find(known, Some(path))? else { return Ok(None) };
         let is_retired = from != known.path;
         // Moved by this very go, out of the way of another file.
-        let is_displaced = self.lock_elsewhere().displaced.get(&known.path) == Some(&from);
-        let is_ours = is_retired || self.lock_owned().ours.contains_key(&from);
+        let is_displaced = self.state().elsewhere.displaced.get(&known.path) == Some(&from);
+        let is_ours = is_retired || self.state().owned.ours.contains_key(&from);
         let part = self.part(&known.key)?;
         let is_linked = is_ours && part.can_link(&file)?;
         let staged = if is_linked {
@@ -102,7 +102,8 @@ impl DayWork {
 
     /// Notes that the file at a path has got a further name, and holds what was read of it only if it was not changed since.
     fn note_link(&self, from: &str, to: &str, read: Stamp, is_retired: bool) {
-        let mut owned = self.lock_owned();
+        let mut state = self.state();
+        let owned = &mut state.owned;
         let placed = owned.placed.get(to).copied().filter(|placed| placed.has_bytes_of(&read));
         match placed {
             Some(placed) if !is_retired => {
@@ -114,9 +115,9 @@ impl DayWork {
                 owned.placed.remove(to);
             }
         }
-        drop(owned);
+        drop(state);
         let is_gone = !is_retired && matches!(self.archive.tree.stat(from), Ok(None));
-        let mut elsewhere = self.lock_elsewhere();
+        let elsewhere = &mut self.state().elsewhere;
         // It may have stood in the way of this very path.
         let displaced = elsewhere.displaced.get(from).filter(|_| is_gone).cloned();
         match if is_retired { Some(from.to_owned()) } else { displaced } {
@@ -153,14 +154,14 @@ impl DayWork {
         let stamp = |file: &File| fs::fstat(file).ok().map(|stat| Stamp::of(&stat));
         let before = stamp(file)?;
         let known =
-            self.lock_elsewhere().read.get(place).filter(|(stamp, _)| *stamp == before).map(|(_, found)| *found);
+            self.state().elsewhere.read.get(place).filter(|(stamp, _)| *stamp == before).map(|(_, found)| *found);
         let found = match known {
             Some(found) => found,
             None => {
                 digest_of(file.try_clone().ok()?, &mut vec![0; PIECE]).ok().filter(|_| stamp(file) == Some(before))?
             }
         };
-        self.lock_elsewhere().read.insert(place.to_owned(), (before, found));
+        self.state().elsewhere.read.insert(place.to_owned(), (before, found));
         Some((before, found))
     }
 
@@ -215,7 +216,7 @@ impl DayWork {
 
     /// The retired files of the day that have this length.
     fn retired_of(&self, length: u64) -> Result<Vec<String>, Error> {
-        if let Some(retired) = &self.lock_elsewhere().retired {
+        if let Some(retired) = &self.state().elsewhere.retired {
             return Ok(retired.get(&length).cloned().unwrap_or_default());
         }
         let folder = Archive::retired(&self.series, self.date);
@@ -231,19 +232,19 @@ impl DayWork {
             paths.sort_unstable();
         }
         let found = retired.get(&length).cloned().unwrap_or_default();
-        self.lock_elsewhere().retired = Some(retired);
+        self.state().elsewhere.retired = Some(retired);
         Ok(found)
     }
 
     /// Notes that a file was moved out of a folder.
     pub(super) fn note_vacated(&self, folder: &str) {
-        self.lock_elsewhere().vacated.insert(folder.to_owned());
+        self.state().elsewhere.vacated.insert(folder.to_owned());
     }
 
     /// Notes that the file at a path went to `retired/`. What was read of it still holds if it was not changed meanwhile.
     pub(super) fn note_retired(&self, path: &str, to: &str) {
         let now = self.archive.tree.stat(to).ok().flatten().map(|stat| Stamp::of(&stat));
-        let mut elsewhere = self.lock_elsewhere();
+        let elsewhere = &mut self.state().elsewhere;
         if let (Some(retired), Some(now)) = (&mut elsewhere.retired, now) {
             let equally_long = retired.entry(now.length()).or_default();
             if let Err(at) = equally_long.binary_search_by(|known| known.as_str().cmp(to)) {
@@ -278,14 +279,14 @@ impl DayWork {
         let mut further = HashMap::new();
         for path in wanted.iter().filter(|_| !by_id.is_empty()) {
             let Some(stat) = tree.stat(path)? else { continue };
-            let kept = self.lock_owned().ours.get(*path).copied().flatten();
+            let kept = self.state().owned.ours.get(*path).copied().flatten();
             // Numbers of files may be made up: the bytes must be the same as well.
             let names = by_id.get(&FileId::of(&stat)).into_iter().flatten();
             let names = names.filter(|name| kept.is_some() && leaving.get(**name) == Some(&kept));
             further.extend(names.map(|name| ((*name).to_owned(), (*path).to_owned())));
         }
         // Each name may have a number of its own: what this very go has linked is known all the same.
-        let linked = self.lock_elsewhere().renamed.clone();
+        let linked = self.state().elsewhere.renamed.clone();
         for (path, kept) in linked.into_iter().filter(|(_, kept)| wanted.contains(kept.as_str())) {
             let Some(put) = leaving.get(&path).filter(|_| !further.contains_key(&path)) else { continue };
             if self.is_as_put(&path, *put)? {
@@ -297,7 +298,7 @@ impl DayWork {
 
     /// Removes names in `retired/` of files that have lasting names at the paths that they are due at.
     pub(super) fn drop_spare_names(&self) -> Result<(), Error> {
-        let spare = std::mem::take(&mut self.lock_elsewhere().spare);
+        let spare = std::mem::take(&mut self.state().elsewhere.spare);
         spare.iter().try_for_each(|(retired, wanted)| self.drop_spare_name(retired, wanted))
     }
 
@@ -315,12 +316,8 @@ impl DayWork {
             tree.remove(retired)?;
         } else {
             // It is one more of them, whatever it is.
-            self.lock_elsewhere().retired = None;
+            self.state().elsewhere.retired = None;
         }
         Ok(())
-    }
-
-    pub(super) fn lock_elsewhere(&self) -> std::sync::MutexGuard<'_, Elsewhere> {
-        self.elsewhere.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::OwnedFd;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
@@ -48,7 +46,7 @@ impl DayWork {
     /// [`Error::FolderMoved`], [`Error::Moved`] and [`Error::Changed`] when a file is not there, or not as it was put;
     /// [`Error::Storage`], and then nothing of this go is trusted by the next one.
     pub fn seal(self, seal: SealAs, keys: &HashSet<String>) -> Result<(DayRecord, u64), Error> {
-        let have = std::mem::take(&mut *self.lock_have());
+        let have = std::mem::take(&mut self.state().have);
         // Grown step by step it would hold twice as much.
         let mut files: Vec<FileLine> = Vec::with_capacity(have.len() + seal.absent.len());
         files.extend(have.into_values().filter(|f| keys.contains(&f.key)));
@@ -66,7 +64,7 @@ impl DayWork {
         let retired = self.let_go(&wanted, false)?;
         self.drop_spare_names()?;
         {
-            let owned = self.lock_owned();
+            let owned = &self.state().owned;
             for file in &mut files {
                 file.preexisting = !owned.ours.contains_key(&file.path);
             }
@@ -112,13 +110,13 @@ impl DayWork {
     /// [`Error::Storage`].
     pub fn take_back<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
         for key in keys {
-            let Some(line) = self.lock_have().remove(key) else { continue };
-            let is_standing = !*self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(line) = self.state().have.remove(key) else { continue };
+            let is_standing = !self.state().withdrawn;
             let is_recorded = |record: &DayRecord| record.files.iter().any(|f| f.path == line.path);
             if is_standing && self.before.as_ref().is_some_and(is_recorded) {
                 continue;
             }
-            let ours = self.lock_owned().ours.get(&line.path).copied();
+            let ours = self.state().owned.ours.get(&line.path).copied();
             let retire = ours.map(|sha256| JournalEntry::Retire { path: line.path.clone(), sha256 });
             let entries: Vec<JournalEntry> =
                 retire.into_iter().chain([JournalEntry::Void { key: key.to_owned() }]).collect();
@@ -184,7 +182,7 @@ impl DayWork {
                 astray.push(file);
                 continue;
             };
-            let placed = self.lock_owned().placed.get(&file.path).copied();
+            let placed = self.state().owned.placed.get(&file.path).copied();
             let is_read = match placed {
                 // Not every filesystem keeps the numbers and times of its files: the bytes decide.
                 Some(placed) => placed != Stamp::of(&stat),
@@ -212,7 +210,7 @@ impl DayWork {
         let mut given_up: Vec<String> = Vec::new();
         if let Some(ground) = &ground {
             self.take_over_shared(ground, wanted)?;
-            given_up.extend(self.lock_owned().found.keys().filter(|path| !wanted.contains(path.as_str())).cloned());
+            given_up.extend(self.state().owned.found.keys().filter(|path| !wanted.contains(path.as_str())).cloned());
         }
         let leaving = self.leaving(wanted);
         if leaving.is_empty() && given_up.is_empty() {
@@ -230,7 +228,7 @@ impl DayWork {
         let entries: Vec<JournalEntry> =
             given_up.iter().map(|path| JournalEntry::Retired { path: path.clone() }).collect();
         self.journal.append(&entries)?;
-        self.lock_owned().found.retain(|path, _| wanted.contains(path.as_str()));
+        self.state().owned.found.retain(|path, _| wanted.contains(path.as_str()));
         let retired = self.retire_all(&leaving, &further, ground.as_mut())?;
         if retired > 0 || !further.is_empty() {
             // Else a power cut could bring them back beside a record that does not name them.
@@ -243,7 +241,7 @@ impl DayWork {
     /// Takes files that this day only found for ours: those that another day has left to it, and those that another day has put
     /// at a wanted path with the same bytes.
     fn take_over_shared(&self, ground: &Ground<'_>, wanted: &HashSet<&str>) -> Result<(), Error> {
-        let found = self.lock_owned().found.clone();
+        let found = self.state().owned.found.clone();
         let (released, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|(path, _)| ground.is_released(path));
         let shared: Vec<String> =
             found.iter().map(|(path, _)| path.clone()).filter(|path| wanted.contains(path.as_str())).collect();
@@ -256,7 +254,7 @@ impl DayWork {
             let mut owners = owners.get(path).into_iter().flatten();
             owners.any(|owner| !owner.is_found && owner.sha256 == *sha256)
         };
-        let mut owned = self.lock_owned();
+        let owned = &mut self.state().owned;
         for (path, sha256) in released.into_iter().chain(found.into_iter().filter(is_put)) {
             owned.is_ours(&path, sha256);
         }
@@ -265,7 +263,7 @@ impl DayWork {
 
     /// Our files at other paths than these, each with what is known of its bytes.
     fn leaving(&self, wanted: &HashSet<&str>) -> BTreeMap<String, Option<Digest>> {
-        let owned = self.lock_owned();
+        let owned = &self.state().owned;
         let others = owned.ours.iter().filter(|(path, _)| !wanted.contains(path.as_str()));
         others.map(|(path, known)| (path.clone(), *known)).collect()
     }
@@ -290,7 +288,7 @@ impl DayWork {
             let by_id = alone.and_then(|stat| by_id.get(&FileId::of(&stat)));
             let Some(wanted) = by_name.or(by_id) else { continue };
             tree.respell(path, wanted);
-            let mut owned = self.lock_owned();
+            let owned = &mut self.state().owned;
             owned.ours.remove(path);
             owned.is_ours(wanted, *known);
         }
@@ -331,7 +329,7 @@ impl DayWork {
             if let Some(ground) = ground.as_deref_mut().filter(|_| owners.iter().all(|owner| owner.is_found)) {
                 ground.release(&self.archive, path)?;
             }
-            self.lock_owned().ours.remove(path);
+            self.state().owned.ours.remove(path);
             self.journal.append(&[JournalEntry::Retired { path: path.clone() }])?;
         }
         Ok(retired)
@@ -362,7 +360,7 @@ impl DayWork {
         if moved.is_some() {
             self.note_vacated(split(path).0);
         }
-        self.lock_owned().ours.remove(path);
+        self.state().owned.ours.remove(path);
         self.journal.append(&[JournalEntry::Retired { path: path.to_owned() }])?;
         Ok(moved)
     }
@@ -376,17 +374,18 @@ impl DayWork {
             series = %self.series, date = %self.date, path = %escape(path),
             "the file is no longer requested; it was changed since then, and stays"
         );
-        self.lock_owned().ours.remove(path);
+        self.state().owned.ours.remove(path);
         self.journal.append(&[JournalEntry::Retired { path: path.to_owned() }])
     }
 
     /// Takes the old record down, once: it no longer vouches for what is about to move. What it knew goes to the
     /// journal, under its own spec. Where days share ground, it is held.
     pub(in crate::archive) fn withdraw(&self) -> Result<(), Error> {
-        let mut withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(record) = self.before.as_ref().filter(|_| !*withdrawn) else { return Ok(()) };
+        // Held until it is down: nobody displaces a file of a record that stands.
+        let mut state = self.state();
+        let Some(record) = self.before.as_ref().filter(|_| !state.withdrawn) else { return Ok(()) };
         let (known, elsewhere): (Vec<FileLine>, Vec<FileLine>) = {
-            let have = self.lock_have();
+            let have = &state.have;
             let paths: HashSet<&str> = have.values().map(|line| line.path.as_str()).collect();
             // A line of now says more of its path.
             let files = record.files.iter().filter(|f| f.sha256.is_some() && !paths.contains(f.path.as_str()));
@@ -397,7 +396,7 @@ impl DayWork {
         let (found, ours): (Vec<FileLine>, Vec<FileLine>) = known.into_iter().partition(|file| file.preexisting);
         entries.extend(JournalEntry::published(ours));
         entries.extend(found.into_iter().map(|file| JournalEntry::Kept(Box::new(file))));
-        entries.push(self.journal.head(self.spec, &self.job, self.young.load(Ordering::Relaxed)));
+        entries.push(self.journal.head(self.spec, &self.job, state.young));
         // A line of now says more of its key; what lies where the record had it is still ours.
         let ours = elsewhere.into_iter().filter(|file| !file.preexisting);
         entries.extend(ours.map(|file| JournalEntry::Retire { path: file.path, sha256: file.sha256 }));
@@ -409,7 +408,7 @@ impl DayWork {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(e) => return Err(Error::storage("replace", self.archive.tree.path(&days).join(&name), e.into())),
         }
-        *withdrawn = true;
+        state.withdrawn = true;
         Ok(())
     }
 
